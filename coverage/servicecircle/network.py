@@ -304,7 +304,6 @@ def _islands(
 
 
 def _way_table(pieces: Pieces) -> pd.DataFrame:
-    table = pd.DataFrame.from_dict(pieces.tags, orient="index", columns=None)
-    table = table.reindex(columns=list(KEPT_TAGS)).fillna("").sort_index()
-    table.index.name = "way"
-    return table
+    ids = sorted(pieces.tags)
+    columns = {key: [pieces.tags[way].get(key, "") for way in ids] for key in KEPT_TAGS}
+    return pd.DataFrame(columns, index=pd.Index(ids, name="way", dtype="int64"))

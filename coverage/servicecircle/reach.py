@@ -241,10 +241,11 @@ def _search(graph, edge, offset, limit, work):  # type: ignore[no-untyped-def]
     Every arc is relaxed at most once, so the heap never holds more than arcs + 2 entries.
     """
     n_met, size = 0, 0
-    if graph.forward[edge] and offset <= limit:
-        n_met, size = _relax(work, n_met, size, graph.edge_u[edge], offset)
     rest = graph.edge_m[edge] - offset
-    if graph.backward[edge] and rest <= limit and rest < work.dist[graph.edge_v[edge]]:
+    if (graph.forward[edge] or offset == 0.0) and offset <= limit:
+        n_met, size = _relax(work, n_met, size, graph.edge_u[edge], offset)
+    closer = rest < work.dist[graph.edge_v[edge]]
+    if (graph.backward[edge] or rest == 0.0) and rest <= limit and closer:
         n_met, size = _relax(work, n_met, size, graph.edge_v[edge], rest)
     while size > 0:
         metres, node = work.heap_m[0], work.heap_node[0]
@@ -261,15 +262,15 @@ def _search(graph, edge, offset, limit, work):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _metres(graph, dist, edge, offset, own, own_offset):  # type: ignore[no-untyped-def]
     """Metres along the network from a place on ``edge`` to the site's place on ``own``."""
+    rest = graph.edge_m[edge] - offset
+    forward, backward = graph.forward[edge], graph.backward[edge]
     metres = np.inf
-    if graph.forward[edge]:
-        metres = dist[graph.edge_v[edge]] + (graph.edge_m[edge] - offset)
-        if edge == own and offset <= own_offset:
-            metres = min(metres, own_offset - offset)
-    if graph.backward[edge]:
+    if forward or rest == 0.0:  # on a junction one may leave by any street
+        metres = dist[graph.edge_v[edge]] + rest
+    if backward or offset == 0.0:
         metres = min(metres, dist[graph.edge_u[edge]] + offset)
-        if edge == own and offset >= own_offset:
-            metres = min(metres, offset - own_offset)
+    if edge == own and ((forward and offset <= own_offset) or (backward and offset >= own_offset)):
+        metres = min(metres, abs(own_offset - offset))
     return metres
 
 

@@ -100,7 +100,10 @@ def snap(streets: Streets, lng: Floats, lat: Floats, *, max_snap_m: float = MAX_
     foot_lat = net.vertex_lat[vertex] + t * (net.vertex_lat[vertex + 1] - net.vertex_lat[vertex])
     gap = np.asarray(GEOD.inv(lng[point], lat[point], foot_lng, foot_lat)[2])
     along_m = GEOD.inv(net.vertex_lng[vertex], net.vertex_lat[vertex], foot_lng, foot_lat)[2]
-    offset = np.minimum(net.vertex_offset[vertex] + along_m, net.vertex_offset[vertex + 1])
+    offset = _at_ends(
+        np.minimum(net.vertex_offset[vertex] + along_m, net.vertex_offset[vertex + 1]),
+        net.edge_length[streets.edge[segment]],
+    )
     keep = gap <= max_snap_m
 
     def spread(values: NDArray, missing: float, dtype: type) -> NDArray:
@@ -117,6 +120,12 @@ def snap(streets: Streets, lng: Floats, lat: Floats, *, max_snap_m: float = MAX_
         way=spread(net.vertex_way[vertex], -1, np.int64),
         segment=spread(net.vertex_segment[vertex], -1, np.int64),
     )
+
+
+def _at_ends(offset: Floats, length: Floats) -> Floats:
+    """Within 1 mm of an end a point stands on that junction, free to go any way from there."""
+    offset = np.where(offset < TIE_M, 0.0, offset)
+    return np.where(offset > length - TIE_M, length, offset)
 
 
 def _along(a: Floats, b: Floats, p: Floats) -> Floats:
