@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import shapely
@@ -40,6 +40,10 @@ class Snapped:
     def found(self) -> NDArray[np.bool_]:
         """Which points were snapped."""
         return self.edge >= 0
+
+    def take(self, rows: Ints) -> Snapped:
+        """The same for some of the points."""
+        return Snapped(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class Streets:

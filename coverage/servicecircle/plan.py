@@ -1,0 +1,460 @@
+"""Plan: the one result everybody reads, and `make_plan`, which makes it out of a scenario."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from servicecircle import locate, tables
+from servicecircle.contraction import Floats, Ints
+from servicecircle.datum_check import check_fit
+from servicecircle.errors import QuestionError, ScenarioError
+from servicecircle.locate import Selection
+from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.reach import CUTOFF_MINUTES, TravelTimes, travel_times
+from servicecircle.scenario import Scenario, TablePart
+from servicecircle.snapping import Snapped, Streets, snap
+
+FAR_GAP_M = 100.0  # people farther than this from any street are reported as a share
+OSM_ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
+
+#: called with (step, share done 0..1 or None): steps are keys of `STEPS`
+Progress = Callable[[str, float | None], None]
+Note = tuple[str, str]  # something worth knowing, in Chinese and in English
+
+STEPS: dict[str, tuple[str, str]] = {
+    "network": ("读取路网", "read the network"),
+    "tables": ("读取表格", "read the tables"),
+    "snap": ("匹配到道路", "snap to streets"),
+    "reach": ("计算步行时间", "walking times"),
+    "locate": ("选址优化", "choose the sites"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scenario, what it was computed from, and its answer.
+
+    ``demand`` (n rows) has the columns of `tables.read_demand` and ``minutes_required``,
+    ``district`` (text, empty where in none), ``gap_m``, ``snapped``. ``sites`` (m rows, existing
+    ones first) has those of `tables.read_sites` and ``layer`` (existing or candidates), ``gap_m``,
+    ``snapped``. ``times`` is demand × sites; ``selection.chosen`` are rows of ``sites``.
+    """
+
+    scenario: Scenario
+    network: WalkNetwork
+    demand: gpd.GeoDataFrame
+    sites: gpd.GeoDataFrame
+    districts: gpd.GeoDataFrame | None
+    demand_feet: Snapped
+    site_feet: Snapped
+    times: TravelTimes
+    selection: Selection
+    inputs: list[dict[str, Any]]
+    notes: tuple[Note, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    # --- who is covered ---
+
+    @property
+    def weight(self) -> Floats:
+        """People (or relative units) per demand point."""
+        return np.asarray(self.demand["weight"], float)
+
+    @property
+    def minutes_required(self) -> Floats:
+        """The standard of each demand point, minutes."""
+        return np.asarray(self.demand["minutes_required"], float)
+
+    @cached_property
+    def covers(self) -> csr_array:
+        """Coverage matrix demand × sites (bool): who reaches which site within the standard."""
+        return self.times.within(self.minutes_required)
+
+    @property
+    def chosen(self) -> Ints:
+        """Rows of ``sites`` that are open: existing ones and new ones, ascending."""
+        return np.asarray(self.selection.chosen, np.int64)
+
+    @cached_property
+    def existing(self) -> Ints:
+        """Rows of ``sites`` that are open today."""
+        return np.flatnonzero(self.sites["status"] == "existing")
+
+    @property
+    def new(self) -> Ints:
+        """Rows of ``sites`` that the plan opens."""
+        return np.setdiff1d(self.chosen, self.existing)
+
+    def times_covered_by(self, sites: NDArray) -> Ints:
+        """Per demand point: by how many of ``sites`` (rows) it is covered."""
+        return np.asarray(self.covers[:, sites].sum(axis=1), np.int64).ravel()
+
+    @cached_property
+    def times_covered(self) -> Ints:
+        """Per demand point: by how many open stations it is covered."""
+        return self.times_covered_by(self.chosen)
+
+    @cached_property
+    def nearest(self) -> tuple[Ints, Floats]:
+        """Per demand point: the nearest open station (row of ``sites``, -1: none) and minutes."""
+        return self.times.nearest(self.chosen)
+
+    def share(self, points: NDArray[np.bool_]) -> float:
+        """The share of all weight that stands on ``points`` (boolean), 0 to 1."""
+        total = self.weight.sum()
+        return float(self.weight[points].sum() / total) if total > 0 else 0.0
+
+    @property
+    def covered_share(self) -> float:
+        """Covered weight over the weight of all demand, snapped or not."""
+        return self.share(self.times_covered > 0)
+
+    @property
+    def covered_share_before(self) -> float:
+        """The same with today's stations alone."""
+        return self.share(self.times_covered_by(self.existing) > 0)
+
+    @property
+    def cross_covered_share(self) -> float:
+        """Weight within the standard of two or more open stations, over all weight."""
+        return self.share(self.times_covered >= 2)
+
+    @cached_property
+    def reachable(self) -> NDArray[np.bool_]:
+        """Which demand points some allowed site covers."""
+        allowed = np.flatnonzero(self.sites["status"] != "forbidden")
+        return self.times_covered_by(allowed) > 0
+
+    # --- per station, per district ---
+
+    def station_weights(self) -> pd.DataFrame:
+        """Per open station: ``covers_weight``, and ``only_covers_weight``: lost without it."""
+        part = self.covers[:, self.chosen]
+        alone = np.where(self.times_covered == 1, self.weight, 0.0)
+        return pd.DataFrame(
+            {"covers_weight": part.T @ self.weight, "only_covers_weight": part.T @ alone},
+            index=self.sites.index[self.chosen],
+        )
+
+    def district_table(self) -> list[dict[str, Any]]:
+        """Per district: standard, covered share (null where no weight), open stations in it."""
+        names = list(self.districts["district"]) if self.districts is not None else []
+        present = self.demand["district"].unique()
+        names += sorted(set(present) - set(names) - {""})
+        if "" in present or not names:
+            names.append("")
+        return [self._district(name) for name in names]
+
+    def _district(self, name: str) -> dict[str, Any]:
+        inside = np.asarray(self.demand["district"] == name)
+        weight = self.weight[inside].sum()
+        covered = self.weight[inside & (self.times_covered > 0)].sum()
+        open_sites = self.sites["district"].iloc[self.chosen]
+        return {
+            "district": name,
+            "minutes": self._district_minutes(name),
+            "covered_share": float(covered / weight) if weight > 0 else None,
+            "stations": int((open_sites == name).sum()),
+        }
+
+    def _district_minutes(self, name: str) -> float:
+        if self.districts is not None:
+            given = self.districts.loc[self.districts["district"] == name, "minutes"].dropna()
+            if len(given):
+                return float(given.iloc[0])
+        return self.scenario.question.minutes
+
+    @property
+    def weight_unit(self) -> str:
+        """``people`` where the demand table has weights, else ``points``."""
+        return "people" if "weight" in self.demand.attrs.get("columns", ()) else "points"
+
+    @property
+    def cost(self) -> float | None:
+        """Cost of the new sites, None where the cost of one is unknown."""
+        cost = np.asarray(self.sites["cost"], float)[self.new]
+        return None if np.isnan(cost).any() or not len(cost) else float(cost.sum())
+
+
+def make_plan(scenario: Scenario, *, progress: Progress | None = None) -> Plan:
+    """Answer a scenario's question. Raises the errors of `servicecircle.errors`."""
+    steps = _Steps(progress)
+    with steps("network"):
+        network = read_osm(
+            scenario.path(_require(scenario.network.osm, "network.osm", "--osm")),
+            island_share=scenario.network.island_share,
+        )
+        inputs = [_network_input(scenario, network)]
+    with steps("tables"):
+        demand, sites, districts, notes = _read_tables(scenario, inputs)
+    with steps("snap"):
+        streets = Streets(network)
+        reach_m = scenario.network.max_snap_m
+        demand_feet = snap(streets, demand["lng"], demand["lat"], max_snap_m=reach_m)
+        site_feet = snap(streets, sites["lng"], sites["lat"], max_snap_m=reach_m)
+        notes += _check_fits(scenario, streets, demand, sites, demand_feet, site_feet)
+    with steps("reach"):
+        times = travel_times(
+            network, demand_feet, site_feet, speed_kmh=scenario.network.speed_kmh,
+            cutoff=max(CUTOFF_MINUTES, float(demand["minutes_required"].max())),
+            progress=lambda done, total: steps.tell("reach", done / total),
+        )  # fmt: skip
+    with steps("locate"):
+        selection = _select(scenario, demand, sites, times, steps)
+    return Plan(
+        scenario=scenario,
+        network=network,
+        demand=demand.assign(gap_m=demand_feet.gap, snapped=demand_feet.found),
+        sites=sites.assign(gap_m=site_feet.gap, snapped=site_feet.found),
+        districts=districts,
+        demand_feet=demand_feet,
+        site_feet=site_feet,
+        times=times,
+        selection=selection,
+        inputs=inputs,
+        notes=tuple(notes),
+        seconds=steps.seconds,
+    )
+
+
+class _Steps:
+    """Times each step and tells the listener."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.tell: Progress = progress or (lambda step, done: None)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        self.tell(step, None)
+        yield
+        self.seconds[step] = round(time.perf_counter() - start, 3)
+        self.tell(step, 1.0)
+
+
+def _require(value: str | None, key: str, option: str) -> str:
+    if value:
+        return value
+    raise ScenarioError(
+        f"缺少 {key}：请在方案文件里写 {key}，或在命令行用 {option} 给出文件。",
+        f"{key} is missing: set it in the scenario, or hand in a file with {option}.",
+    )
+
+
+# --- what goes in ---------------------------------------------------------------------------------
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _network_input(scenario: Scenario, network: WalkNetwork) -> dict[str, Any]:
+    path = scenario.path(scenario.network.osm or "")
+    digest = sha256(path)
+    expected = scenario.network.sha256
+    if expected and expected.lower() != digest:
+        raise ScenarioError(
+            f"{path}：与方案中的 sha256 不符（换过文件？）。确认用新文件，就删去 network.sha256。",
+            f"{path}: its sha256 is not the scenario's (was the file replaced?). If the new file "
+            "is meant, delete network.sha256.",
+        )
+    return {
+        "role": "network", "file": path.name, "sha256": digest, "datum": "wgs84",
+        "rows": network.n_edges, "osm_date": network.date,
+    }  # fmt: skip
+
+
+def _read_tables(
+    scenario: Scenario, inputs: list[dict[str, Any]]
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame | None, list[Note]]:
+    """Demand, sites (existing first) and districts, all in WGS-84; what was assumed, as notes."""
+    notes: list[Note] = []
+
+    def read(
+        part: TablePart, input_role: str, reader: Callable[..., gpd.GeoDataFrame], **how: Any
+    ) -> Any:
+        path = scenario.path(part.file or "")
+        options: dict[str, Any] = {
+            "datum": part.datum,
+            "area": part.area,
+            "columns": part.columns or None,
+            "sheet": part.sheet,
+        }
+        table = reader(path, **options, **how)
+        notes.extend(table.attrs.get("notes", ()))
+        inputs.append(
+            {"role": input_role, "file": path.name, "sha256": sha256(path), "datum": part.datum,
+             "rows": len(table), "osm_date": None}
+        )  # fmt: skip
+        return table
+
+    _require(scenario.demand.file, "demand.file", "--demand")
+    demand = read(scenario.demand, "demand", tables.read_demand)
+    sites = _read_sites(scenario, read)
+    districts = None
+    if scenario.districts.file:
+        districts = read(scenario.districts, "districts", tables.read_districts)
+    demand = _with_district(demand, districts)
+    sites = _with_district(sites, districts)
+    demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
+    return demand, sites, districts, notes
+
+
+def _read_sites(scenario: Scenario, read: Callable[..., Any]) -> gpd.GeoDataFrame:
+    existing, candidates = scenario.sites.existing, scenario.sites.candidates
+    layers = []
+    if existing is not None and existing.file:
+        table = read(existing, "existing", tables.read_sites, role="existing")
+        layers.append(table.assign(layer="existing"))
+    if candidates is None or not candidates.file:
+        _require(None, "sites.candidates", "--candidates")
+    else:
+        table = read(candidates, "candidates", tables.read_sites, role="candidate")
+        layers.append(table.assign(layer="candidates"))
+    if len(layers) == 2:
+        tables.check_unique_site_ids(layers[1], layers[0])
+    merged = pd.concat(layers, ignore_index=True)
+    for column in merged.columns.difference(["geometry", "lng", "lat", "cost"]):
+        if merged[column].dtype == object or pd.api.types.is_string_dtype(merged[column]):
+            merged[column] = merged[column].where(merged[column].notna(), "")
+    return gpd.GeoDataFrame(merged, geometry="geometry", crs="EPSG:4326")
+
+
+def _with_district(
+    points: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None
+) -> gpd.GeoDataFrame:
+    """The district of each point: the table's own word, else the smallest polygon around it."""
+    points = points.copy()
+    own = points["district"] if "district" in points else pd.Series("", index=points.index)
+    name = own.fillna("").astype(object).to_numpy()
+    if districts is not None:
+        area = districts.to_crs("EPSG:6933").area.to_numpy()  # equal-area, only to rank by size
+        point, polygon = districts.sindex.query(points.geometry, predicate="intersects")
+        order = np.lexsort([area[polygon], point])
+        row, first = np.unique(point[order], return_index=True)
+        inside = np.full(len(points), "", object)
+        inside[row] = districts["district"].to_numpy(object)[polygon[order][first]]
+        name = np.where(name == "", inside, name)
+    points["district"] = name
+    return points
+
+
+def _standards(
+    demand: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None, minutes: float
+) -> Floats:
+    """Minutes per demand point: its own, else its district's, else the question's."""
+    own = demand["minutes"] if "minutes" in demand else pd.Series(np.nan, index=demand.index)
+    if districts is not None:
+        by_name = districts.set_index("district")["minutes"]
+        own = own.fillna(demand["district"].map(by_name))
+    return np.asarray(own.astype(float).fillna(minutes), float)
+
+
+def _check_fits(
+    scenario: Scenario,
+    streets: Streets,
+    demand: gpd.GeoDataFrame,
+    sites: gpd.GeoDataFrame,
+    demand_feet: Snapped,
+    site_feet: Snapped,
+) -> list[Note]:
+    """Each table on its own against the streets: datum, axes, the right city."""
+    layers = [(scenario.demand, demand, demand_feet)]
+    for name in ("existing", "candidates"):
+        rows = np.flatnonzero(sites["layer"] == name)
+        if len(rows):
+            layers.append((getattr(scenario.sites, name), sites.iloc[rows], site_feet.take(rows)))
+    notes = []
+    for part, table, feet_of in layers:
+        notes += check_fit(
+            table, feet_of, streets, file=Path(part.file or "").name, datum=part.datum,
+            area=part.area, max_snap_m=scenario.network.max_snap_m,
+        )  # fmt: skip
+    return notes
+
+
+# --- the question ---------------------------------------------------------------------------------
+
+
+def _select(
+    scenario: Scenario,
+    demand: gpd.GeoDataFrame,
+    sites: gpd.GeoDataFrame,
+    times: TravelTimes,
+    steps: _Steps,
+) -> Selection:
+    q = scenario.question
+    status = sites["status"].to_numpy(object)
+    by_cost = q.minimise == "cost" or q.budget is not None
+    options: dict[str, Any] = {
+        "fixed": np.flatnonzero(status == "existing"),
+        "required": np.flatnonzero(status == "required"),
+        "forbidden": np.flatnonzero(status == "forbidden"),
+        "cost": _costs(sites) if by_cost else None,
+        "time_limit": q.time_limit,
+        "seed": q.seed,
+        "callback": lambda seconds, *_: steps.tell("locate", min(seconds / q.time_limit, 1.0)),
+    }
+    covers = times.within(demand["minutes_required"].to_numpy(float))
+    allowed = covers[:, np.flatnonzero(status != "forbidden")].sum(axis=1) > 0
+    _require_reach(allowed)
+    weight = demand["weight"].to_numpy(float)
+    if q.resolved_model == "lscp":  # all that can be covered; the rest is reported
+        rows = np.flatnonzero(allowed)
+        return _all_rows(locate.lscp(covers[rows], **options), rows, len(allowed))
+    if q.resolved_model == "partial_cover":
+        return locate.partial_cover(covers, weight, q.share, **options)
+    return locate.mclp(covers, weight, q.new_sites, budget=q.budget, **options)
+
+
+def _all_rows(selection: Selection, rows: Ints, n: int) -> Selection:
+    """A selection over some demand rows, its certificate spread to all ``n`` of them."""
+    multipliers = np.zeros(n)
+    multipliers[rows] = selection.multipliers
+    leaves = selection.leaves
+    if leaves is not None:
+        group = np.full(n, -1, np.int64)
+        group[rows] = leaves.group
+        leaves = replace(leaves, group=group)
+    return replace(selection, multipliers=multipliers, leaves=leaves)
+
+
+def _require_reach(reached: NDArray[np.bool_]) -> None:
+    if not reached.any():
+        raise QuestionError(
+            "没有任何需求点能在标准时间内走到任何一个可用站点。请检查两张表是否同一城市、"
+            "坐标系是否正确，或放宽 minutes。",
+            "no demand point reaches any allowed site within its standard. Check that both tables "
+            "are of one city and in the right datum, or ask for more minutes.",
+        )
+
+
+def _costs(sites: gpd.GeoDataFrame) -> Floats:
+    cost = sites["cost"].to_numpy(float).copy()
+    cost[sites["status"].isin(["existing", "forbidden"])] = 0.0  # never paid for
+    unknown = np.flatnonzero(np.isnan(cost))
+    if len(unknown):
+        ids = "、".join(sites["site_id"].iloc[unknown[:5]])
+        raise QuestionError(
+            f"{len(unknown)} 个备选点没有费用（如 {ids}）：按预算或费用选址时每个都要有费用，"
+            "请在备选点表补上“费用”列。",
+            f"{len(unknown)} candidate sites have no cost (such as {ids}): planning by budget or "
+            "cost needs one for each; fill in the cost column of the candidates table.",
+        )
+    return cost

@@ -1,0 +1,266 @@
+"""A plan on disk: the files of the contract, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from servicecircle.errors import OutputError
+from servicecircle.plan import FAR_GAP_M, OSM_ATTRIBUTION, Plan
+from servicecircle.scenario import Scenario, scenario_toml
+
+SCHEMA = "servicecircle-plan/1"
+FILES = (
+    "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
+    "map.html", "scenario.toml",
+)  # fmt: skip
+_STATION_COLUMNS = (
+    "site_id", "name", "lng", "lat", "status", "kind", "cost", "new",
+    "covers_weight", "only_covers_weight",
+)  # fmt: skip
+_OUR_COLUMNS = (*_STATION_COLUMNS, "geometry", "layer", "gap_m", "snapped")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def default_folder(title: str) -> Path:
+    """``./<title>-plan``, with whatever a file name cannot hold replaced."""
+    name = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", title).strip(" ._") or "plan"
+    return Path(f"{name[:80]}-plan")
+
+
+def require_writable(folder: Path) -> None:
+    """Raise `OutputError` early when ``folder`` is no plan, or cannot be written."""
+    if folder.exists() and not _is_plan(folder):
+        raise OutputError(
+            f"{folder}：这里已有内容，但不是规划结果，不会覆盖。请用 --out 换一个文件夹。",
+            f"{folder}: exists and is not a plan, so it is not overwritten. Choose another --out.",
+        )
+    parent = folder.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def save(plan: Plan, folder: str | Path, *, map_html: Callable[[Plan], str]) -> Path:
+    """Write the plan's files into ``folder``: built beside it, then renamed into place.
+
+    An older plan there is replaced as a whole; other files in it stay. Raises `OutputError`.
+    """
+    folder = Path(folder)
+    require_writable(folder)
+    try:
+        with _beside(folder) as building:
+            _write(plan, building, folder, map_html)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return folder
+
+
+def figures(plan: Plan) -> dict[str, Any]:
+    """What ``plan.json`` says; see the contract in the README for what each figure means."""
+    s, q = plan.selection, plan.scenario.question
+    snapped = plan.demand["snapped"].to_numpy(bool)
+    ids = plan.sites["site_id"].to_numpy(object)
+    covered = plan.times_covered > 0
+    return {
+        "schema": SCHEMA,
+        "model": q.resolved_model,
+        "minutes": q.minutes,
+        "speed_kmh": plan.scenario.network.speed_kmh,
+        "weight_unit": plan.weight_unit,
+        "chosen": list(ids[plan.chosen]),
+        "new_sites": list(ids[plan.new]),
+        "objective": s.objective,
+        "bound": s.bound,
+        "gap": s.gap,
+        "proven": bool(s.proven),
+        "proof": s.proof,
+        "covered_weight": float(plan.weight[covered].sum()),
+        "total_weight": float(plan.weight.sum()),
+        "covered_share": plan.covered_share,
+        "covered_share_before": plan.covered_share_before,
+        "covered_points": int(covered.sum()),
+        "total_points": len(plan.demand),
+        "cross_covered_share": plan.cross_covered_share,
+        "unreachable_weight": float(plan.weight[snapped & ~plan.reachable].sum()),
+        "unsnapped_demand": int((~snapped).sum()),
+        "unsnapped_sites": int((~plan.sites["snapped"]).sum()),
+        "far_weight_share": plan.share(plan.demand["gap_m"].to_numpy(float) > FAR_GAP_M),
+        "islands": {"count": plan.network.islands, "metres": plan.network.island_metres},
+        "districts": plan.district_table(),
+        "cost": plan.cost,
+        "inputs": plan.inputs,
+        "notes": [{"zh": zh, "en": en} for zh, en in plan.notes],
+        "attribution": OSM_ATTRIBUTION,
+        "seconds": plan.seconds,
+    }
+
+
+def stations(plan: Plan) -> gpd.GeoDataFrame:
+    """The open stations, existing and new, with what each covers, then the planner's columns."""
+    table = plan.sites.iloc[plan.chosen].join(plan.station_weights())
+    table["new"] = table["status"] != "existing"
+    own = [c for c in table.columns if c not in _OUR_COLUMNS]
+    if not (table["district"] != "").any():
+        own.remove("district")
+    return table[[*_STATION_COLUMNS, *own, "geometry"]]
+
+
+def demand_table(plan: Plan) -> pd.DataFrame:
+    """Every demand point with its nearest open station and whether it is covered."""
+    site, minutes = plan.nearest
+    ids = plan.sites["site_id"].to_numpy(object)
+    near = np.where(site >= 0, ids[site], None)
+    demand = plan.demand
+    return pd.DataFrame(
+        {
+            "demand_id": demand["demand_id"].astype(str),
+            "lng": demand["lng"].astype(float),
+            "lat": demand["lat"].astype(float),
+            "weight": plan.weight,
+            "minutes_required": plan.minutes_required,
+            "snapped": demand["snapped"].astype(bool),
+            "site_id": pd.Series(near, index=demand.index, dtype="str"),
+            "minutes": pd.array(np.where(site >= 0, minutes, np.nan), dtype="float64"),
+            "covered": plan.times_covered > 0,
+            "times_covered": plan.times_covered,
+            "district": demand["district"].astype(str),
+        }
+    )
+
+
+def certificate(plan: Plan) -> dict[str, Any]:
+    """Plain arrays from which anyone can recount the plan and recompute its bound."""
+    s, times = plan.selection, plan.times
+    return {
+        "indptr": times.indptr,
+        "indices": times.indices,
+        "minutes": times.minutes,
+        "demand_id": plan.demand["demand_id"].to_numpy(str),
+        "weight": plan.weight,
+        "minutes_required": plan.minutes_required,
+        "site_id": plan.sites["site_id"].to_numpy(str),
+        "site_lng": plan.sites["lng"].to_numpy(float),
+        "site_lat": plan.sites["lat"].to_numpy(float),
+        "site_district": plan.sites["district"].to_numpy(str),
+        "status": plan.sites["status"].to_numpy(str),
+        "cost": plan.sites["cost"].to_numpy(float),
+        "chosen": np.isin(np.arange(len(plan.sites)), plan.chosen),
+        "multipliers": s.multipliers,
+        "share_multiplier": np.float64(s.share_multiplier),
+        "budget_multiplier": np.float64(s.budget_multiplier),
+        **(s.leaves.arrays() if s.leaves is not None else {}),
+    }
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def _write(plan: Plan, into: Path, final: Path, map_html: Callable[[Plan], str]) -> None:
+    text = json.dumps(figures(plan), ensure_ascii=False, indent=2, allow_nan=False)
+    (into / "plan.json").write_text(text + "\n", encoding="utf-8")
+    table = stations(plan)
+    write_csv(table.drop(columns="geometry"), into / "stations.csv")
+    (into / "stations.geojson").write_text(table.to_json(drop_id=True), encoding="utf-8")
+    demand_table(plan).to_parquet(into / "demand.parquet", index=False)
+    np.savez_compressed(into / "certificate.npz", allow_pickle=False, **certificate(plan))
+    (into / "map.html").write_text(map_html(plan), encoding="utf-8")
+    scenario = _with_digest(plan)
+    (into / "scenario.toml").write_text(
+        scenario_toml(scenario, relative_to=final), encoding="utf-8"
+    )
+
+
+def _with_digest(plan: Plan) -> Scenario:
+    network = plan.scenario.network.model_copy(update={"sha256": plan.inputs[0]["sha256"]})
+    return plan.scenario.model_copy(update={"network": network})
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """CSV for Excel: UTF-8 with BOM, no cell that a spreadsheet would take for a formula."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([guard(str(name)) for name in table.columns])
+        for row in table.itertuples(index=False):
+            writer.writerow([_cell(value) for value in row])
+
+
+def guard(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: a quote mark goes before `= + - @ tab`."""
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return guard(value)
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else repr(float(value))
+    return "" if value is None or value is pd.NaT else value
+
+
+def _is_plan(folder: Path) -> bool:
+    if folder.is_dir() and not any(folder.iterdir()):
+        return True  # an empty folder may be filled
+    try:
+        found = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        return str(found.get("schema", "")).startswith("servicecircle-plan/")
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder beside ``folder``, put in its place at the end, removed on any failure."""
+    folder = folder.absolute()
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        building.chmod(0o755)
+        yield building
+        _put_in_place(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _put_in_place(building: Path, folder: Path) -> None:
+    if not folder.exists():
+        building.rename(folder)
+        return
+    for other in folder.iterdir():  # the planner's own files move along
+        if other.name not in FILES:
+            target = building / other.name
+            shutil.copytree(other, target) if other.is_dir() else shutil.copy2(other, target)
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    folder.rename(old / "plan")
+    try:
+        building.rename(folder)
+    except OSError:
+        (old / "plan").rename(folder)
+        raise
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(old)
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{folder}：写不进去（{reason}）。请检查权限和磁盘空间，或用 --out 换一个文件夹。",
+        f"{folder}: cannot be written ({reason}). Check permissions and disk space, or choose "
+        "another --out.",
+    )
