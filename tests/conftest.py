@@ -16,7 +16,10 @@ def shared_file(name: str) -> Path:
     """A file of the shared test data, or a skip that says which one is absent."""
     path = SHARED / name
     if not path.exists():
-        pytest.skip(f"test data {name} is not beside the project")
+        reason = f"test data {name} is not beside the project"
+        if os.environ.get("SERVICECIRCLE_REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
     return path
 
 

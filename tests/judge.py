@@ -81,6 +81,7 @@ class Judge:
         )
         self.a = np.column_stack(self.plane.transform(*a.T))
         self.b = np.column_stack(self.plane.transform(*b.T))
+        self.low, self.high = np.minimum(self.a, self.b), np.maximum(self.a, self.b)
         plain = nx.Graph()
         for segment, metres in zip(self.segments, self.metres, strict=True):
             u, v = segment[:2]
@@ -98,14 +99,18 @@ class Judge:
     def nearest(self, lng: float, lat: float) -> tuple[int, float]:
         """(segment, fraction along it) nearest to a point; ties by (way, segment number)."""
         p = np.array(self.plane.transform(lng, lat))
-        line = self.b - self.a
+        for reach in (600.0, np.inf):
+            close = (self.low - reach <= p) & (p <= self.high + reach)
+            index = np.flatnonzero(close.all(axis=1) & self.usable)
+            if len(index):
+                break
+        a, line = self.a[index], self.b[index] - self.a[index]
         square = (line**2).sum(axis=1)
-        t = np.clip(((p - self.a) * line).sum(axis=1) / np.where(square > 0, square, 1), 0, 1)
-        distance = np.hypot(*(self.a + t[:, None] * line - p).T)
-        distance[~self.usable] = np.inf
+        t = np.clip(((p - a) * line).sum(axis=1) / np.where(square > 0, square, 1), 0, 1)
+        distance = np.hypot(*(a + t[:, None] * line - p).T)
         tied = np.flatnonzero(distance <= distance.min() + 0.001)
-        best = min(tied, key=lambda i: self.segments[i][2:4])
-        return int(best), float(t[best])
+        best = min(tied, key=lambda i: self.segments[index[i]][2:4])
+        return int(index[best]), float(t[best])
 
     def place(self, points: dict[str, tuple[float, float]]) -> None:
         """Put named points (lng, lat) into the graph, splitting the segments they lie on."""
