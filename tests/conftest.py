@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from browser import chromium  # noqa: F401 (a fixture)
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SERVICECIRCLE_SHARED", ROOT.parent / "shared"))
 

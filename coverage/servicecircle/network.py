@@ -142,7 +142,7 @@ def read_osm(path: str | Path, *, island_share: float = ISLAND_SHARE) -> WalkNet
     way.
     """
     path = Path(path)
-    _require_osm_file(path)
+    require_osm_file(path)
     pieces = Pieces()
     try:
         date = _scan_ways(path, pieces)
@@ -184,7 +184,8 @@ def network_from_graph(graph: Any, *, island_share: float = ISLAND_SHARE) -> Wal
 # --- what is read: pieces -------------------------------------------------------------------------
 
 
-def _require_osm_file(path: Path) -> None:
+def require_osm_file(path: Path) -> None:
+    """Raise `NetworkError` unless the file is there, not empty, and named as OSM files are."""
     if not path.is_file():
         raise NetworkError(
             f"{path}：找不到这个 OSM 文件，请检查路径。",
