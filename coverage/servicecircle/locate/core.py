@@ -1,0 +1,226 @@
+"""The open part of a question: free sites × rows still to cover, identical rows merged.
+
+Every step can be undone: multipliers found on a core are lifted to its parent, and hold there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numba import njit
+from numpy.typing import NDArray
+
+from servicecircle.locate.certificate import Facts
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """A covering question in which every row is open, every site free, and all rows differ.
+
+    ``facts`` are its numbers for `certificate.leaf_bound`; ``rows`` (CSR) and ``columns`` (CSC)
+    are its coverage. ``sites`` gives each column's index in the parent. ``group`` gives each
+    parent row's row here: -1 for rows that need no multiplier, -2 for weight nobody can cover.
+    """
+
+    facts: Facts
+    rows: sp.csr_matrix
+    columns: sp.csc_matrix
+    sites: Ints
+    group: Ints
+    first: Ints  # one parent row of each row here
+    parent_weight: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and sites."""
+        return (self.rows.shape[0], self.rows.shape[1])
+
+    def lift(self, lam: Floats, mu: float) -> Floats:
+        """Multipliers of this core as multipliers of its parent's rows, at least as good there.
+
+        A merged row's multiplier is split by weight; in ``lscp`` one row carries it. Weight that
+        nobody can cover gets the largest multiplier, as then it adds nothing to the bound.
+        """
+        weight, lifted = self.parent_weight, np.zeros(len(self.group))
+        if self.facts.model == "lscp":
+            lifted[self.first] = lam
+            return lifted
+        here, lost = self.group >= 0, self.group == -2
+        lifted[here] = (lam / self.facts.weight)[self.group[here]] * weight[here]
+        lifted[lost] = weight[lost] * (mu if self.facts.model == "partial_cover" else 1.0)
+        return lifted
+
+    def lower(self, lam: Floats) -> Floats:
+        """Multipliers of the parent's rows as multipliers of this core's rows, summed."""
+        here = self.group >= 0
+        return np.bincount(self.group[here], lam[here], self.shape[0]).astype(np.float64)
+
+
+def make_core(parent: Facts, into: Any = (), out: Any = ()) -> Core:
+    """The core that is left of a question after opening ``into`` and closing ``out``."""
+    into = np.asarray(into, np.int64)
+    opened = np.zeros(len(parent.free), bool)
+    opened[into] = True
+    spent = float(parent.cost[into].sum())
+    free = parent.free & ~opened & (parent.cost <= parent.purse - spent)
+    free[np.asarray(out, np.int64)] = False
+    hit = np.zeros(len(parent.open), bool)
+    hit[parent.row_of[opened[parent.indices]]] = True
+    rest = parent.open & ~hit
+    if parent.model != "lscp":
+        rest &= parent.weight > 0
+    reached = np.zeros(len(rest), bool)
+    reached[parent.row_of[free[parent.indices]]] = True
+    gained = float(parent.weight[parent.open & hit].sum())
+    facts = replace(
+        parent,
+        start=parent.start + (gained if parent.model == "mclp" else spent),
+        count=parent.count - len(into),
+        purse=parent.purse - spent,
+        target=parent.target - gained,
+    )
+    return _merged(facts, rest & reached, rest & ~reached, free)
+
+
+def _merged(parent: Facts, rows: NDArray[np.bool_], lost: Any, free: NDArray[np.bool_]) -> Core:
+    """Merge the chosen rows of the parent over its free sites that reach any of them."""
+    keep = rows[parent.row_of] & free[parent.indices]
+    useful = np.zeros(len(free), bool)
+    useful[parent.indices[keep]] = True
+    sites, column = np.flatnonzero(useful), np.cumsum(useful) - 1
+    mine = np.flatnonzero(rows)
+    size = np.bincount(parent.row_of[keep], minlength=len(rows))[mine]
+    indptr = np.concatenate(([0], np.cumsum(size)))
+    indices = column[parent.indices[keep]]
+    first, group = merge_identical(indptr, indices, len(sites))
+    matrix = sp.csr_matrix((np.ones(len(indices)), indices, indptr), (len(mine), len(sites)))
+    matrix = sp.csr_matrix(matrix[first])
+    if parent.model == "lscp":
+        matrix, first, group = _undominated(matrix, first, group)
+    where = np.full(len(rows), -1)
+    where[mine] = group
+    where[lost] = -2
+    weight = np.bincount(group[group >= 0], parent.weight[mine][group >= 0], len(first))
+    return Core(
+        facts=_facts(parent, matrix, weight.astype(np.float64), sites),
+        rows=matrix,
+        columns=matrix.tocsc(),
+        sites=sites,
+        group=where,
+        first=mine[first],
+        parent_weight=parent.weight,
+    )
+
+
+def _facts(parent: Facts, matrix: sp.csr_matrix, weight: Floats, sites: Ints) -> Facts:
+    """The facts of a core whose rows are all open and whose sites are all free."""
+    rows, columns = matrix.shape
+    cost = parent.cost[sites]
+    return replace(
+        parent,
+        indptr=matrix.indptr.astype(np.int64),
+        indices=matrix.indices.astype(np.int64),
+        row_of=np.repeat(np.arange(rows), np.diff(matrix.indptr)),
+        weight=weight,
+        cost=cost,
+        open=np.ones(rows, bool),
+        free=np.ones(columns, bool),
+        # limits that cannot bind are none: the solvers have less to do
+        count=parent.count if parent.count < columns else math.inf,
+        purse=parent.purse if parent.purse < cost.sum() else math.inf,
+    )
+
+
+def merge_identical(indptr: Ints, indices: Ints, columns: int) -> tuple[Ints, Ints]:
+    """The first row of each set of identical rows, and each row's group, in order of rows."""
+    size = np.diff(indptr)
+    if len(size) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for seed in range(8):  # random keys per column; a collision is found out and tried again
+        keys = np.random.default_rng(seed).integers(0, 2**63, columns, np.uint64)
+        sums = np.concatenate(([np.uint64(0)], np.cumsum(keys[indices], dtype=np.uint64)))
+        _, first, group = np.unique(
+            sums[indptr[1:]] - sums[indptr[:-1]], return_index=True, return_inverse=True
+        )
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        first, group = first[order], rank[group]
+        if _same_rows(indptr, indices, first[group], size):
+            return first, group
+    raise AssertionError("row keys collide")
+
+
+def _same_rows(indptr: Ints, indices: Ints, model: Ints, size: Ints) -> bool:
+    """Whether each row equals its model row, entry by entry."""
+    if not np.array_equal(size[model], size):
+        return False
+    shift = np.repeat(indptr[model] - indptr[:-1], size)
+    return bool(np.array_equal(indices[np.arange(len(indices)) + shift], indices))
+
+
+def _undominated(matrix: sp.csr_matrix, first: Ints, group: Ints) -> tuple[Any, Ints, Ints]:
+    """Leave out rows that are covered whenever some other row is (``lscp`` only)."""
+    order = np.argsort(np.diff(matrix.indptr), kind="stable")
+    keep = _mark_undominated(matrix.indptr, matrix.indices, order, matrix.shape[1])
+    number = np.where(keep, np.cumsum(keep) - 1, -1)
+    return sp.csr_matrix(matrix[keep]), first[keep], number[group]
+
+
+@njit(cache=True, nogil=True)
+def _mark_undominated(indptr: Any, indices: Any, order: Any, columns: int) -> Any:
+    """Rows, smallest first, whose sites do not include all sites of a row kept before."""
+    rows = len(order)
+    keep, seen = np.zeros(rows, np.bool_), np.full(rows, -1)
+    shared, size = np.zeros(rows, np.int64), np.diff(indptr)
+    # kept rows as one linked list per site
+    head, after, row_at = np.full(columns, -1), np.full(len(indices), -1), np.zeros(len(indices))
+    for i in order:
+        inside = False
+        for e in range(indptr[i], indptr[i + 1]):
+            link = head[indices[e]]
+            while link >= 0 and not inside:
+                k = int(row_at[link])
+                shared[k] = shared[k] + 1 if seen[k] == i else 1
+                seen[k] = i
+                inside = shared[k] == size[k]
+                link = after[link]
+        keep[i] = not inside
+        if inside:
+            continue
+        for e in range(indptr[i], indptr[i + 1]):
+            after[e], row_at[e] = head[indices[e]], i
+            head[indices[e]] = e
+    return keep
+
+
+def dominated_sites(core: Core) -> list[tuple[int, int]]:
+    """Pairs (site, by): ``by`` covers all that ``site`` covers and costs no more.
+
+    ``by`` is itself in no pair. Of equal sites the one with the smallest index stays.
+    """
+    shared = (core.columns.T @ core.columns).tocoo()
+    size, cost = np.diff(core.columns.indptr), core.facts.cost
+    j, k = shared.row, shared.col
+    inside = (shared.data == size[j]) & (cost[k] <= cost[j]) & (j != k)
+    equal = inside & (size[j] == size[k]) & (cost[j] == cost[k])
+    inside &= ~equal | (k < j)
+    best = np.full(len(size), -1)
+    order = np.lexsort((k[inside], -size[k[inside]]))[::-1]
+    best[j[inside][order]] = k[inside][order]
+    free = [(int(a), int(b)) for a, b in enumerate(best) if b >= 0]
+    return [(a, _last(best, b)) for a, b in free]
+
+
+def _last(best: Ints, site: int) -> int:
+    """Follow dominations to a site that nothing dominates."""
+    while best[site] >= 0:
+        site = int(best[site])
+    return site

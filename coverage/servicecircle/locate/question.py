@@ -1,0 +1,282 @@
+"""The one door: what the models are handed, checked once and brought into one form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from servicecircle.errors import InfeasibleError, QuestionError
+from servicecircle.locate.certificate import Facts, allowance, facts, is_whole, target_weight
+from servicecircle.locate.selection import Model
+
+Callback = Callable[[float, float, float, float], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A checked covering question; ``covers`` is CSR, sorted, without explicit zeros."""
+
+    model: Model
+    covers: sp.csr_matrix
+    weight: NDArray[np.float64]
+    cost: NDArray[np.float64] | None
+    sites: int | None
+    budget: float | None
+    share: float | None
+    fixed: NDArray[np.bool_]
+    required: NDArray[np.bool_]
+    forbidden: NDArray[np.bool_]
+    time_limit: float
+    gap: float
+    seed: int
+    callback: Callback | None
+
+    def arrays(self) -> dict[str, Any]:
+        """The question as `certificate.facts` takes it."""
+        return {
+            "indptr": self.covers.indptr,
+            "indices": self.covers.indices,
+            "weight": self.weight,
+            "cost": self.cost,
+            "fixed": self.fixed,
+            "required": self.required,
+            "forbidden": self.forbidden,
+            "sites": self.sites,
+            "budget": self.budget,
+            "share": self.share,
+        }
+
+    def facts(self) -> Facts:
+        """The question's numbers in the form that bounds need."""
+        return facts(self.model, **self.arrays())
+
+    @property
+    def whole(self) -> bool:
+        """Whether the objective can only be a whole number."""
+        if self.model == "mclp":
+            return is_whole(self.weight)
+        return self.cost is None or is_whole(self.cost[~(self.fixed | self.forbidden)])
+
+
+def ask(
+    model: Model,
+    covers: Any,
+    weight: ArrayLike | None,
+    *,
+    cost: ArrayLike | None,
+    sites: int | None = None,
+    budget: float | None = None,
+    share: float | None = None,
+    fixed: Sequence[int],
+    required: Sequence[int],
+    forbidden: Sequence[int],
+    time_limit: float,
+    gap: float,
+    seed: int,
+    callback: Callback | None,
+) -> Question:
+    """A question that is complete and free of contradictions.
+
+    Raises ValueError for wrong shapes, types and indices, QuestionError for what cannot be asked.
+    """
+    matrix = _matrix(covers)
+    rows, columns = matrix.shape
+    question = Question(
+        model=model,
+        covers=matrix,
+        weight=_numbers(np.ones(rows) if weight is None else weight, rows, "weight"),
+        cost=None if cost is None else _numbers(cost, columns, "cost"),
+        sites=_count(sites),
+        budget=_amount(budget, "budget"),
+        share=_amount(share, "share"),
+        fixed=_mask(fixed, columns, "fixed"),
+        required=_mask(required, columns, "required"),
+        forbidden=_mask(forbidden, columns, "forbidden"),
+        time_limit=_at_least_zero(time_limit, "time_limit"),
+        gap=_at_least_zero(gap, "gap"),
+        seed=_seed(seed),
+        callback=callback,
+    )
+    _check_kinds(question)
+    _check_targets(question)
+    if model == "mclp":
+        _check_candidates(question)
+    else:
+        _check_attainable(question)
+    return question
+
+
+def _matrix(covers: Any) -> sp.csr_matrix:
+    """CSR with sorted columns, no duplicates and no explicit zeros; the input stays as it was."""
+    if not sp.issparse(covers):
+        raise ValueError("covers must be a scipy.sparse matrix, demand × site")
+    if covers.ndim != 2 or min(covers.shape) == 0:
+        raise ValueError(f"covers must have rows and columns, not the shape {covers.shape}")
+    entries = covers.tocoo()
+    true = np.asarray(entries.data).astype(bool)
+    if not np.all(np.isfinite(np.asarray(entries.data, np.float64))):
+        raise ValueError("covers holds values that are not finite")
+    where = np.asarray(entries.row)[true], np.asarray(entries.col)[true]
+    matrix = sp.csr_matrix((np.ones(len(where[0])), where), shape=covers.shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _numbers(values: ArrayLike, length: int, name: str) -> NDArray[np.float64]:
+    try:
+        numbers = np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers") from error
+    if numbers.shape != (length,):
+        raise ValueError(f"{name} must have the shape ({length},), not {numbers.shape}")
+    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
+    if len(bad):
+        raise ValueError(f"{name} must be finite and not negative; it is not at {bad[:5].tolist()}")
+    return numbers
+
+
+def _count(sites: int | None) -> int | None:
+    if sites is None:
+        return None
+    if isinstance(sites, bool) or not isinstance(sites, (int, np.integer)):
+        raise ValueError(f"sites must be a whole number, not {sites!r}")
+    if sites < 0:
+        raise QuestionError(
+            f"新增站点数不能为负数（现为 {sites}）。",
+            f"The number of new sites is {sites}, below 0.",
+        )
+    return int(sites)
+
+
+def _amount(value: float | None, name: str) -> float | None:
+    if value is None:
+        return None
+    amount = _float(value, name)
+    if math.isnan(amount) or (name == "budget" and math.isinf(amount)):
+        raise ValueError(f"{name} must be a finite number, not {value!r}")
+    if name == "budget" and amount < 0:
+        raise QuestionError(
+            f"预算不能为负数（现为 {amount:g}）。", f"The budget is {amount:g}, below 0."
+        )
+    if name == "share" and not 0 < amount <= 1:
+        raise QuestionError(
+            f"覆盖比例须大于 0 且不超过 1（现为 {amount:g}）。",
+            f"The share to cover must be above 0 and at most 1, not {amount:g}.",
+        )
+    return amount
+
+
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return float(value)
+
+
+def _at_least_zero(value: float, name: str) -> float:
+    number = _float(value, name)
+    if math.isnan(number) or number < 0:
+        raise ValueError(f"{name} must be a number from 0 up, not {value!r}")
+    return number
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, not {seed!r}")
+    return int(seed)
+
+
+def _mask(columns: Sequence[int], length: int, name: str) -> NDArray[np.bool_]:
+    index = np.asarray(columns)
+    mask = np.zeros(length, bool)
+    if index.size == 0:
+        return mask
+    if index.ndim != 1 or index.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be a list of column indices, not {index.dtype}")
+    if index.min() < 0 or index.max() >= length:
+        raise ValueError(f"{name} has an index outside 0..{length - 1}")
+    mask[index] = True
+    return mask
+
+
+def _check_kinds(q: Question) -> None:
+    kinds = q.fixed.astype(int) + q.required + q.forbidden
+    if np.any(kinds > 1):
+        twice = np.flatnonzero(kinds > 1)[:5].tolist()
+        raise ValueError(f"sites {twice} are in two of fixed, required and forbidden")
+
+
+def _check_targets(q: Question) -> None:
+    if q.model == "mclp" and q.sites is None and q.budget is None:
+        raise ValueError("mclp needs sites, a budget, or both")
+    if q.budget is not None and q.cost is None:
+        raise ValueError("a budget needs the cost of each site")
+    needed = int(q.required.sum())
+    if q.sites is not None and needed > q.sites:
+        raise QuestionError(
+            f"必选站点有 {needed} 个，多于可新增的 {q.sites} 个；请增加新增数量或减少必选站点。",
+            f"{needed} sites are required, but only {q.sites} new ones allowed: raise the number, "
+            "or require fewer.",
+        )
+    if q.budget is not None and q.cost is not None:
+        _check_budget(q.budget, q.cost, q)
+
+
+def _check_budget(budget: float, cost: NDArray[np.float64], q: Question) -> None:
+    needed = float(cost[q.required].sum())
+    if needed > allowance(budget):
+        raise QuestionError(
+            f"必选站点共需 {needed:g}，超过预算 {budget:g}；请提高预算或减少必选站点。",
+            f"The required sites cost {needed:g}, above the budget of {budget:g}: raise it, or "
+            "require fewer.",
+        )
+    allowed = ~(q.fixed | q.required | q.forbidden)
+    if q.required.any() or q.sites == 0 or not allowed.any():
+        return
+    cheapest = float(cost[allowed].min())
+    if cheapest > allowance(budget):
+        raise QuestionError(
+            f"预算 {budget:g} 不够任何一个候选站点（最便宜的需 {cheapest:g}）；请提高预算。",
+            f"The budget of {budget:g} buys no site (the cheapest costs {cheapest:g}): raise it.",
+        )
+
+
+def _check_candidates(q: Question) -> None:
+    """Candidates that cover nothing at all are a mistake in the data, not a question."""
+    candidates = ~(q.fixed | q.forbidden)
+    if q.sites == 0 or not candidates.any() or candidates[q.covers.indices].any():
+        return
+    raise QuestionError(
+        "没有一个候选站点能覆盖任何需求点；请检查坐标系、步行时限和候选站点表。",
+        "No candidate site covers any demand: check the datum, the minutes and the candidates.",
+    )
+
+
+def _check_attainable(q: Question) -> None:
+    """Raise InfeasibleError where even all allowed sites together are not enough."""
+    allowed = sp.csr_matrix(q.covers[:, ~q.forbidden])
+    reached = np.diff(allowed.indptr) > 0
+    if q.model == "lscp" and not reached.all():
+        rows = np.flatnonzero(~reached)
+        raise InfeasibleError(
+            f"有 {len(rows)} 个需求点没有任何可选站点能覆盖；"
+            "请增加候选站点、放宽时限，或改用覆盖比例。",
+            f"No allowed site covers {len(rows)} demand rows: add candidates, allow more minutes, "
+            "or ask for a share.",
+            rows=rows.tolist(),
+        )
+    total = float(q.weight.sum())
+    reachable = float(q.weight[reached].sum())
+    if q.share is not None and reachable < target_weight(q.weight, q.share):
+        most = reachable / total
+        raise InfeasibleError(
+            f"所有可选站点合计最多覆盖 {most:.4%}，达不到 {q.share:.4%}。",
+            f"All allowed sites together cover {most:.4%}, which is less than {q.share:.4%}.",
+            attainable=most,
+        )

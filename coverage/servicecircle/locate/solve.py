@@ -1,0 +1,313 @@
+"""From a checked question to a selection: plan, bound, fixing, tree, and HiGHS as a last resort."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from servicecircle.locate import swap, weighting
+from servicecircle.locate.bounds import Multipliers, Nodes, better, improve, judged, simple
+from servicecircle.locate.certificate import round_bound
+from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
+from servicecircle.locate.linear import solve_whole
+from servicecircle.locate.prefix import Prefix, leaves_of, reduced_cost_fixings
+from servicecircle.locate.question import Question
+from servicecircle.locate.selection import GAP_PROVEN, Leaves, Proof, Selection, gap_of
+from servicecircle.locate.threads import one_blas_thread
+from servicecircle.locate.tree import Node, Tree
+
+SHORT_WORK = 2e8  # elementary updates of the local search before the bound
+LONG_WORK = 1.5e9  # and after it, where a gap is left
+LOCAL_SHARE = 0.15  # of the time limit, at most, for each of both
+TREE_SHARE = 0.7  # of the time limit, until HiGHS gets its turn
+HANDOVER_ENTRIES = 300_000  # coverage pairs beyond which HiGHS would not get far
+NODE_LIMIT = 200_000
+
+
+class Search:
+    """One run: the best plan and the best bounds so far. Values are in the question's sense."""
+
+    def __init__(self, question: Question) -> None:
+        self.began = time.perf_counter()
+        self.question, self.mclp = question, question.model == "mclp"
+        self.sign = -1.0 if self.mclp else 1.0  # times a value: less is better
+        self.deadline = self.began + question.time_limit
+        self.facts = question.facts()
+        self.core = make_core(self.facts)
+        self.whole = question.whole
+        self.plan: Ints = np.zeros(0, np.int64)  # sites of the core
+        self.value = -math.inf if self.mclp else math.inf
+        self.bound = math.inf if self.mclp else self.facts.start
+        self.steps: list[str] = []
+        self.told = -math.inf
+        self.turn = 0  # of the local search: each has its own seed
+
+    def worth(self, plan: Ints) -> float:
+        """The objective of a plan, or the worst of all where it does not do what was asked."""
+        if self.mclp:
+            return self.facts.start + swap.covered(self.core, plan)
+        if not weighting.reaches(self.core, plan):
+            return math.inf
+        return self.facts.start + weighting.spent(self.core, plan)
+
+    def offer(self, plan: Ints) -> None:
+        """Keep a plan if it is better than the best so far."""
+        value = self.worth(plan)
+        if value > self.value if self.mclp else value < self.value:
+            self.plan, self.value = np.sort(plan), value
+
+    def prove(self, bound: float) -> None:
+        """Keep a bound if it is tighter than the best so far."""
+        bound = round_bound(bound, self.question.model, self.whole)
+        self.bound = min(self.bound, bound) if self.mclp else max(self.bound, bound)
+
+    @property
+    def gap(self) -> float:
+        """The gap between the best bound and the best plan."""
+        return gap_of(self.bound, self.value)
+
+    def finished(self) -> bool:
+        """Whether the gap is as small as asked for."""
+        return self.gap <= max(self.question.gap, 2e-7)
+
+    def left(self) -> float:
+        """Seconds left."""
+        return self.deadline - time.perf_counter()
+
+    def clipped(self, bound: float) -> float:
+        """A bound, moved to the best plan where rounding puts it on the wrong side."""
+        return max(bound, self.value) if self.mclp else min(bound, self.value)
+
+    def report(self, bound: float | None = None, *, every: float = 0.0) -> None:
+        """Tell the caller how far the search is, at most once in ``every`` seconds."""
+        now = time.perf_counter() - self.began
+        if self.question.callback is None or now - self.told < every:
+            return
+        self.told = now
+        bound = self.bound if bound is None else bound
+        self.question.callback(now, self.value, bound, gap_of(bound, self.value))
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A tree at the end of its search: what was decided before it, its leaves, its bound."""
+
+    prefix: Prefix
+    inner: Core
+    nodes: list[Node]
+    bound: float
+
+
+def solve(question: Question) -> Selection:
+    """The best selection that the time limit allows, with its proof."""
+    with one_blas_thread():
+        return _solve(Search(question))
+
+
+def _solve(search: Search) -> Selection:
+    question = search.question
+    core = search.core
+    if min(core.shape) == 0 or _settled(core):
+        search.offer(search.plan)
+        search.steps.append("nothing to choose")
+        found = _no_multipliers(core)
+        search.prove(search.value)
+        return _selection(search, found, "multipliers", None)
+    _first_plans(search)
+    search.report()
+    found = simple(core)
+    search.prove(found.bound)
+    if not search.finished():
+        _local_search(search, SHORT_WORK, 5)
+        found = improve(core, first := found, search.deadline, question.seed)
+        search.prove(found.bound)
+        search.offer(rounding(core, found.y))
+        search.report()
+        _local_search(search, LONG_WORK, 20)
+        local = "row weighting" if question.model == "lscp" else "tabu swap"
+        search.steps += [local] * (search.turn > 0) + ["relaxation"] * (found is not first)
+    if search.finished() or search.left() <= 0:
+        return _selection(search, found, "multipliers", None)
+    return _branch(search, found)
+
+
+def _no_multipliers(core: Core) -> Multipliers:
+    """Multipliers for a question in which nothing is left to choose."""
+    lam = core.facts.weight if core.facts.model == "mclp" else np.zeros(core.shape[0])
+    return Multipliers(lam, 0.0, 0.0, core.facts.start, np.zeros(core.shape[1]))
+
+
+def _first_plans(search: Search) -> None:
+    """Plans that always complete, whatever the time limit."""
+    core = search.core
+    if not search.mclp:
+        search.offer(weighting.greedy_cover(core))
+        search.steps.append("greedy")
+        return
+    search.offer(swap.greedy_swap(core))
+    if core.facts.purse < math.inf:
+        search.offer(swap.greedy_swap(core, by_price=True))
+    search.steps.append("greedy + swap")
+
+
+def _local_search(search: Search, work: float, turns: int) -> None:
+    """Improve the plan by a set amount of work, less where a share of the time is used up."""
+    core = search.core
+    rows, sites = core.shape
+    stop = time.perf_counter() + LOCAL_SHARE * search.question.time_limit
+    entries = len(core.rows.indices)
+    update = entries / sites * entries / rows
+    step = 2 * update + (
+        rows + sites if search.question.model == "lscp" else len(search.plan) * sites
+    )
+    steps = int(np.clip(work / step / turns, 50, 2000))
+    move = {
+        "mclp": swap.tabu,
+        "lscp": weighting.cheaper_cover,
+        "partial_cover": weighting.tighter_cover,
+    }[search.question.model]
+    for _ in range(turns):
+        if time.perf_counter() > stop or search.finished():
+            return
+        search.turn += 1
+        search.offer(move(core, search.plan, steps, search.question.seed + search.turn))
+        search.report(every=0.5)
+
+
+def rounding(core: Core, y: Floats, into: Any = ()) -> Ints:
+    """A plan near a fractional one: its largest sites, then greedy and swaps."""
+    order = np.argsort(-y, kind="stable")
+    order = np.concatenate([np.asarray(into, np.int64), order[~np.isin(order, into)]])
+    if core.facts.model != "mclp":
+        return weighting.greedy_cover(core, order[: int(np.sum(y > 0.5))])
+    start = order[y[order] > 0.05][: swap.slots(core)]
+    start = start[np.cumsum(core.facts.cost[start]) <= core.facts.purse]
+    return swap.greedy_swap(core, start, by_price=core.facts.purse < math.inf)
+
+
+def _branch(search: Search, found: Multipliers) -> Selection:
+    """Fix what the root decides, search the tree, and let HiGHS try what is left."""
+    prefix = Prefix.of(search.core, dominated_sites(search.core))
+    for site, value in reduced_cost_fixings(search.core, found, search.value, search.whole):
+        prefix.fix(site, value)
+    inner = make_core(search.core.facts, *prefix.fixings())
+    search.steps.append(f"fixing ({inner.shape[1]} of {search.core.shape[1]} sites left)")
+    if min(inner.shape) == 0 or _settled(inner) or _infeasible(inner):
+        search.offer(prefix.fixings()[0])
+        nodes = [Node(search.sign * search.value, 0, (), _no_multipliers(inner), np.zeros(0))]
+        return _conclude(search, found, Grown(prefix, inner, nodes, search.value))
+    tree = _plant(search, found, prefix, inner)
+    handover = len(inner.rows.indices) <= HANDOVER_ENTRIES
+    if not tree.finished():
+        share = TREE_SHARE if handover else 1.0
+        tree.run(search.began + share * search.question.time_limit, NODE_LIMIT)
+        search.steps.append(f"branch and bound ({tree.count} nodes)")
+    grown = Grown(prefix, inner, tree.leaves(), search.clipped(search.sign * tree.key))
+    search.prove(grown.bound)
+    if handover and not search.finished() and search.left() > 0.1:
+        _hand_over(search, prefix, inner)
+    return _conclude(search, found, grown)
+
+
+def _settled(core: Core) -> bool:
+    """Whether fixing has decided everything."""
+    f = core.facts
+    if f.model == "mclp":
+        return swap.slots(core) == 0
+    return f.model == "partial_cover" and f.target <= 0
+
+
+def _infeasible(core: Core) -> bool:
+    """Whether fixing has left a part without any plan that does what was asked."""
+    f = core.facts
+    if f.model == "lscp":
+        return bool(np.any(core.group == -2))
+    return f.model == "partial_cover" and bool(f.weight.sum() < f.target)
+
+
+def _plant(search: Search, found: Multipliers, prefix: Prefix, inner: Core) -> Tree:
+    """A tree over the inner core, its root bounded there."""
+    opened = prefix.fixings()[0]
+
+    def offer(y: Floats, into: Ints) -> float:
+        plan = rounding(inner, y, into)
+        search.offer(np.concatenate([opened, inner.sites[plan]]))
+        return search.sign * search.value
+
+    def report(key: float) -> None:
+        search.report(search.clipped(search.sign * key), every=0.5)
+
+    known = inner.lower(found.lam), found.mu, found.sigma, found.y[inner.sites]
+    best = better(inner, simple(inner), judged(inner, known))
+    if gap_of(best.bound, found.bound) > 1e-6:  # rows were merged that had multipliers
+        best = improve(inner, best, search.deadline, search.question.seed)
+    return Tree(
+        inner,
+        best,
+        Nodes(inner, search.question.seed),
+        whole=search.whole,
+        gap=search.question.gap,
+        best=offer(best.y, np.zeros(0, np.int64)),
+        offer=offer,
+        report=report,
+    )
+
+
+def _hand_over(search: Search, prefix: Prefix, inner: Core) -> None:
+    """Give HiGHS the rest of the time; its bound counts, but only as its word."""
+    y = np.zeros(search.core.shape[1])
+    y[search.plan] = 1.0
+    start = rounding(inner, y[inner.sites])
+    q = search.question
+    answer = solve_whole(inner, start, search.left(), max(q.gap, 1e-7), q.seed)
+    search.steps.append("HiGHS")
+    if answer is not None:
+        opened = prefix.fixings()[0]
+        search.offer(np.concatenate([opened, inner.sites[answer[0]]]))
+        # plans outside the inner core are no better than the best one
+        search.prove(search.clipped(round_bound(answer[1], q.model, search.whole)))
+
+
+def _conclude(search: Search, found: Multipliers, grown: Grown) -> Selection:
+    """The selection with the most checkable proof among those of its best bound."""
+    search.prove(search.clipped(grown.bound))
+    best = search.bound
+    alone = round_bound(found.bound, search.question.model, search.whole)
+    if _same(alone, best):
+        return _selection(search, found, "multipliers", None)
+    leaves = leaves_of(grown.prefix, found, grown.inner, grown.nodes)
+    proof: Proof = "tree" if _same(search.clipped(grown.bound), best) else "solver"
+    return _selection(search, found, proof, leaves)
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-10 * max(1.0, abs(b))
+
+
+def _selection(
+    search: Search, found: Multipliers, proof: Proof, leaves: Leaves | None
+) -> Selection:
+    """The result on the question's own sites and rows."""
+    q = search.question
+    bound = search.clipped(search.bound)
+    chosen = np.concatenate([np.flatnonzero(q.fixed | q.required), search.core.sites[search.plan]])
+    gap = gap_of(bound, search.value)
+    search.report()
+    return Selection(
+        chosen=np.sort(chosen).astype(np.int64),
+        objective=search.value,
+        bound=bound,
+        gap=gap,
+        proven=gap <= GAP_PROVEN,
+        proof=proof,
+        multipliers=search.core.lift(found.lam, found.mu),
+        share_multiplier=found.mu,
+        budget_multiplier=found.sigma,
+        leaves=leaves,
+        method=", ".join(search.steps),
+        seconds=time.perf_counter() - search.began,
+    )
