@@ -1,55 +1,80 @@
 """Check a plan folder: every claim counted again from what is stored, with numpy, no solver.
 
 Coverage comes from the stored minutes, the bound from the stored multipliers or leaves
-(`locate.certificate`); ``plan.json``, ``stations.csv`` and ``demand.parquet`` are held to both.
+(`locate.certificate`); ``plan.json``, the station files and ``demand.parquet`` are held to both.
+What only the streets can tell is redone by `check_streets`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import tomllib
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.errors import OutputError
+from servicecircle.errors import Lang
 from servicecircle.locate.certificate import allowance, certified_bound, target_weight
+from servicecircle.stored_plan import ARRAYS, MINUTES_TOLERANCE, Stored, read_folder, unguarded
 
-MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
 PROVEN_GAP = 1e-6
-PROVED, FALSE_CLAIM, UNREADABLE, SOLVER_ONLY = 0, 1, 2, 3
+CUTOFF_MINUTES = 30.0
+FAR_GAP_M = 100.0
+LEG_SLACK_M = 1e-3  # minutes are stored to far less than a millimetre's walk
+PROVED, FALSE_CLAIM, SOLVER_ONLY = 0, 1, 3
+STATUSES = ("existing", "required", "candidate", "forbidden")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that the folder says, in both languages; whether it holds; what was found."""
+
+    zh: str
+    en: str
+    holds: bool
+    found: tuple[str, str] = ("", "")
+
+    def text(self, lang: Lang) -> str:
+        """A mark, what was checked, and what was found where it does not hold."""
+        what, found = (self.zh, self.found[0]) if lang == "zh" else (self.en, self.found[1])
+        return f"{'✓' if self.holds else '✗'} {what}" + (f": {found}" if found else "")
 
 
 @dataclass
 class Report:
-    """What was checked; a claim is (what, does it hold, what was found)."""
+    """What was checked, and how it came out."""
 
-    claims: list[tuple[str, bool, str]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     solver_only: bool = False
 
-    def claim(self, what: str, holds: Any, found: str = "") -> None:
+    def claim(self, zh: str, en: str, holds: Any) -> None:
         """Note one claim."""
-        self.claims.append((what, bool(holds), found))
+        self.claims.append(Claim(zh, en, bool(holds)))
 
-    def equal(self, what: str, said: Any, counted: Any) -> None:
-        """Note a number (or None) that must agree to 1e-9 of its size."""
-        if said is None or counted is None or isinstance(said, str):
-            holds = said == counted
+    def equal(self, name: str, said: Any, counted: Any) -> None:
+        """Note a figure (number, text, truth or null) that must agree; numbers to 1e-9 of it."""
+        if _is_number(said) and _is_number(counted):
+            holds = bool(np.isclose(said, counted, rtol=1e-9, atol=1e-12))
         else:
-            holds = bool(np.isclose(said, counted, rtol=1e-9, atol=1e-9))
-        self.claim(what, holds, "" if holds else f"said {said!r}, counted {counted!r}")
+            holds = type(said) is type(counted) and said == counted
+        found = ("", "")
+        if not holds:
+            one, other = repr(said)[:200], repr(counted)[:200]
+            found = f"所述 {one}，复算 {other}", f"said {one}, counted {other}"
+        self.claims.append(Claim(name, name, holds, found))
+
+    def misfit(self, error: Exception) -> None:
+        """Note that the files contradict each other so much that counting broke off."""
+        found = f"{type(error).__name__}: {error}"[:300]
+        zh, en = "各文件彼此吻合", "the folder's files fit together"
+        self.claims.append(Claim(zh, en, False, (found, found)))
 
     @property
-    def failed(self) -> list[tuple[str, bool, str]]:
+    def failed(self) -> list[Claim]:
         """The claims that do not hold."""
-        return [claim for claim in self.claims if not claim[1]]
+        return [claim for claim in self.claims if not claim.holds]
 
     @property
     def exit_code(self) -> int:
@@ -59,43 +84,11 @@ class Report:
         return SOLVER_ONLY if self.solver_only else PROVED
 
 
-@dataclass
-class Stored:
-    """A plan folder's content, as plain arrays and dictionaries."""
-
-    said: dict[str, Any]
-    question: dict[str, Any]
-    scenario: dict[str, Any]
-    stations: list[dict[str, str]]
-    demand: dict[str, NDArray[Any]]
-    arrays: dict[str, NDArray[Any]]
-
-    @property
-    def weight(self) -> NDArray[np.float64]:
-        """Weight per demand row."""
-        return np.asarray(self.arrays["weight"], float)
-
-    @property
-    def chosen(self) -> NDArray[np.bool_]:
-        """Mask of the open sites."""
-        return np.asarray(self.arrays["chosen"], bool)
-
-    def status(self, *names: str) -> NDArray[np.bool_]:
-        """Mask of the sites with one of these statuses."""
-        return np.isin(self.arrays["status"], names)
-
-    @cached_property
-    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(demand row, site) of every walk within the standard."""
-        a = self.arrays
-        row = np.repeat(np.arange(len(self.weight)), np.diff(a["indptr"]))
-        within = a["minutes"] <= a["minutes_required"][row] + MINUTES_TOLERANCE
-        return row[within], np.asarray(a["indices"])[within]
-
-    def times_covered(self, sites: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Per demand row: by how many of the masked sites it is covered."""
-        row, site = self.pairs
-        return np.bincount(row[sites[site]], minlength=len(self.weight))
+# what counting on contradictory files may run into
+MISFITS = (
+    KeyError, IndexError, TypeError, ValueError, AttributeError, AssertionError, MemoryError,
+    ArithmeticError,
+)  # fmt: skip
 
 
 def check_folder(folder: str | Path) -> Report:
@@ -105,308 +98,387 @@ def check_folder(folder: str | Path) -> Report:
     try:
         _check_arrays(stored, report)
         if not report.failed:
-            _check_sites(stored, report)
-            _check_counts(stored, report)
-            _check_tables(stored, report)
-            _check_bound(stored, report)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        report.claim("the folder's files fit together", False, f"{type(error).__name__}: {error}")
+            for step in (
+                _check_inputs, _check_sites, _check_standards, _check_counts, _check_districts,
+                _check_stations, _check_demand, _check_bound,
+            ):  # fmt: skip
+                step(stored, report)
+    except MISFITS as error:
+        report.misfit(error)
     return report
 
 
-def rebuild(folder: str | Path, report: Report) -> None:
-    """Redo reach from the OSM file that the scenario names, and hold the stored matrix to it.
-
-    Raises `OutputError` or `NetworkError` when folder or file cannot be read.
-    """
-    # only this needs the streets; a plain check stays light
-    from servicecircle.network import read_osm  # noqa: PLC0415
-    from servicecircle.plan import sha256  # noqa: PLC0415
-    from servicecircle.reach import travel_times  # noqa: PLC0415
-    from servicecircle.snapping import Streets, snap  # noqa: PLC0415
-
-    stored = read_folder(Path(folder))
-    a, part = stored.arrays, stored.scenario["network"]
-    osm = Path(folder) / part["osm"]
-    network = read_osm(osm, island_share=part["island_share"])
-    report.claim("the OSM file is the one that was planned on", sha256(osm) == part["sha256"])
-    streets, reach = Streets(network), {"max_snap_m": part["max_snap_m"]}
-    demand = snap(streets, stored.demand["lng"], stored.demand["lat"], **reach)
-    sites = snap(streets, a["site_lng"], a["site_lat"], **reach)
-    cutoff = max(30.0, float(a["minutes_required"].max()))
-    times = travel_times(network, demand, sites, speed_kmh=part["speed_kmh"], cutoff=cutoff)
-    same = np.array_equal(times.indptr, a["indptr"]) and np.array_equal(times.indices, a["indices"])
-    report.claim("the same walks are within the cutoff", same)
-    if same:
-        report.claim(
-            "the same minutes", np.allclose(times.minutes, a["minutes"], rtol=0, atol=1e-6)
-        )
-    snapped = np.array_equal(demand.found, np.asarray(stored.demand["snapped"], bool))
-    report.claim("the same demand points are snapped", snapped)
-    report.equal("unsnapped_sites", stored.said["unsnapped_sites"], int((~sites.found).sum()))
-    far = stored.weight[demand.gap > 100.0].sum() / max(stored.weight.sum(), 1e-300)
-    report.equal("far_weight_share", stored.said["far_weight_share"], far)
-    islands = {"count": network.islands, "metres": network.island_metres}
-    report.equal("islands", str(stored.said["islands"]), str(islands))
+def summary(claims: Iterable[Claim], lang: Lang = "zh") -> str:
+    """Claims as lines of text."""
+    return "\n".join(claim.text(lang) for claim in claims)
 
 
-# --- reading --------------------------------------------------------------------------------------
-
-
-def read_folder(folder: Path) -> Stored:
-    """Read a plan folder's files. Raises `OutputError` that names the file that fails."""
-    name = "plan.json"
-    try:
-        said = json.loads((folder / name).read_text(encoding="utf-8"))
-        if not isinstance(said, dict) or not str(said.get("schema")).startswith("servicecircle-"):
-            raise ValueError("no servicecircle plan")
-        name = "scenario.toml"
-        scenario = tomllib.loads((folder / name).read_text(encoding="utf-8"))
-        name = "stations.csv"
-        with (folder / name).open(encoding="utf-8-sig", newline="") as file:
-            stations = [dict(row) for row in csv.DictReader(file)]
-        name = "demand.parquet"
-        demand = _read_parquet(folder / name)
-        name = "certificate.npz"
-        with np.load(folder / name, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        return Stored(said, scenario.get("question", {}), scenario, stations, demand, arrays)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise OutputError(
-            f"{folder / name}：读不了（{error}）。请确认这是完整的规划结果文件夹。",
-            f"{folder / name}: cannot be read ({error}). Is this a complete plan folder?",
-        ) from error
-
-
-def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
-    import pyarrow.parquet as pq  # noqa: PLC0415 (slow to import, needed only here)
-
-    table = pq.read_table(path)
-    return {
-        name: np.asarray(table.column(name).to_pandas(), dtype=None) for name in table.column_names
-    }
-
-
-# --- the claims -----------------------------------------------------------------------------------
+# --- is it sound ----------------------------------------------------------------------------------
 
 
 def _check_arrays(stored: Stored, report: Report) -> None:
     """The certificate's arrays have the right shapes and sane numbers."""
     a = stored.arrays
-    n, m = len(a["demand_id"]), len(a["site_id"])
-    indptr, indices, minutes = a["indptr"], a["indices"], a["minutes"]
-    sound = len(indptr) == n + 1 and indptr[0] == 0 and indptr[-1] == len(indices) == len(minutes)
+    indptr, indices = a["indptr"], a["indices"]
+    size = {"demand": len(a["demand_id"]), "site": len(a["site_id"]), "pair": len(indices)}
+    n, m = size["demand"], size["site"]
+    lengths = all(len(a[k]) == size[per] for k, (_, per) in ARRAYS.items() if per in size)
+    report.claim("每行一个数", "one number per demand point, site and walk", lengths and n and m)
+    sound = len(indptr) == n + 1 and indptr[0] == 0 and indptr[-1] == len(indices)
     sound = sound and np.all(np.diff(indptr) >= 0) and np.all((indices >= 0) & (indices < m))
-    report.claim("the stored matrix is sound", sound)
-    if not sound:
+    report.claim("步行矩阵完好", "the stored matrix is sound", sound)
+    if report.failed:
         return
-    row = np.repeat(np.arange(n), np.diff(indptr))
-    report.claim("no pair is stored twice", len(np.unique(row * m + indices)) == len(indices))
+    pairs = stored.rows * m + indices
+    report.claim("没有重复的步行", "no walk is stored twice", len(np.unique(pairs)) == len(indices))
+    for name in ("minutes", "weight", "gap_m", "site_gap_m"):
+        numbers = a[name]
+        ok = np.all((numbers >= 0) & (np.isfinite(numbers) | (name in ("gap_m", "site_gap_m"))))
+        report.claim(f"{name} 为有限非负数", f"{name} is finite and not negative", ok)
+    cost, own, required = a["cost"], a["minutes_own"], a["minutes_required"]
     report.claim(
-        "minutes are finite and not negative", np.all(np.isfinite(minutes) & (minutes >= 0))
+        "费用非负或未知",
+        "costs are not negative",
+        np.all(((cost >= 0) & (cost < np.inf)) | np.isnan(cost)),
     )
-    rows = all(len(a[k]) == n for k in ("weight", "minutes_required", "multipliers"))
-    columns = all(len(a[k]) == m for k in ("status", "cost", "chosen"))
-    report.claim("one number per demand point and per site", rows and columns)
-    weight = np.asarray(a["weight"])
-    report.claim("weights are finite and not negative", np.all(np.isfinite(weight) & (weight >= 0)))
-    for what, ids in (("demand", a["demand_id"]), ("site", a["site_id"])):
-        report.claim(f"{what} ids are unique", len(np.unique(ids)) == len(ids))
+    ok = np.all(np.isfinite(required) & (required > 0)) and np.all((own > 0) | np.isnan(own))
+    report.claim("标准为正数", "standards are above 0", ok)
+    for zh, en, ids in (("需求点", "demand", a["demand_id"]), ("站点", "site", a["site_id"])):
+        report.claim(f"{zh}编号不重复", f"{en} ids are unique", len(np.unique(ids)) == len(ids))
+    report.claim(
+        "站点状态都认识", "every site has a known status", np.all(stored.status(*STATUSES))
+    )
+    _check_walks(stored, report)
+    _check_leaves(stored, report)
+
+
+def _check_walks(stored: Stored, report: Report) -> None:
+    """No walk is shorter than its two legs, or longer than the cutoff."""
+    a = stored.arrays
+    legs = a["gap_m"][stored.rows] + a["site_gap_m"][a["indices"]]
+    metres = a["minutes"] * float(stored.scenario["network"]["speed_kmh"]) * 1000 / 60
+    report.claim(
+        "步行不短于两端到路的距离",
+        "no walk is shorter than its legs off the network",
+        np.all(metres >= legs - LEG_SLACK_M),
+    )
+    cutoff = max(CUTOFF_MINUTES, float(a["minutes_required"].max()))
+    within = np.all(a["minutes"] <= cutoff + MINUTES_TOLERANCE)
+    report.claim("步行不超过截断时间", "no walk is longer than the cutoff", within)
+
+
+def _check_leaves(stored: Stored, report: Report) -> None:
+    """The tree's arrays point at sites, rows and groups that exist."""
+    t = stored.leaves
+    if not t:
+        return
+    ends, (rows, groups) = t["leaf_indptr"], t["table_multipliers"].shape
+    sound = len(ends) > 1 and ends[0] == 0 and ends[-1] == len(t["leaf_site"])
+    sound = sound and np.all(np.diff(ends) >= 0) and len(t["leaf_value"]) == ends[-1]
+    sound = sound and len(t["leaf_row"]) == len(ends) - 1 and np.all(t["leaf_row"] < rows)
+    sound = sound and len(t["table_share"]) == len(t["table_budget"]) == rows
+    for name, low, high in (
+        ("leaf_site", 0, len(stored.chosen)),
+        ("leaf_row", -len(stored.chosen), rows),
+        ("table_group", -1, groups),
+    ):
+        sound = sound and np.all((t[name] >= low) & (t[name] < high))
+    sound = sound and len(t["table_group"]) == len(stored.weight)
+    report.claim("分支树完好", "the stored tree is sound", sound)
+
+
+# --- the claims -----------------------------------------------------------------------------------
+
+
+def _check_inputs(stored: Stored, report: Report) -> None:
+    """What went in is what the scenario names, in as many rows as were counted."""
+    said, scenario = stored.said, stored.scenario
+    part, question = scenario["network"], stored.question
+    for name, value in (
+        ("model", question["model"]),
+        ("minutes", question["minutes"]),
+        ("speed_kmh", part["speed_kmh"]),
+    ):
+        report.equal(name, said[name], value)
+    by_role = {entry["role"]: entry for entry in said["inputs"]}
+    report.claim(
+        "每份输入列一次", "every input is listed once", len(by_role) == len(said["inputs"])
+    )
+    report.equal("inputs: sha256", by_role["network"]["sha256"], part["sha256"])
+    named = _named_inputs(scenario, "districts" in by_role)
+    listed = {role: [entry["file"], entry["datum"]] for role, entry in by_role.items()}
+    report.equal("inputs: file, datum", listed, named)
+    rows = [by_role[k]["rows"] for k in ("existing", "candidates") if k in by_role]
+    report.equal("inputs: demand rows", by_role["demand"]["rows"], len(stored.weight))
+    report.equal("inputs: site rows", sum(rows), len(stored.chosen))
+
+
+def _named_inputs(scenario: dict[str, Any], with_districts: bool) -> dict[str, list[str]]:
+    """Role → [file, datum]: the scenario's tables; the OSM file for what was derived from it."""
+    osm = [Path(scenario["network"]["osm"]).name, "wgs84"]
+    derived = {"network", "demand", "candidates"} | ({"districts"} if with_districts else set())
+    parts = {**scenario["sites"], **scenario}
+    tables = {
+        role: [Path(parts[role]["file"]).name, parts[role]["datum"]]
+        for role in ("demand", "existing", "candidates", "districts")
+        if "file" in parts.get(role, {})
+    }
+    return dict.fromkeys(derived, osm) | tables
 
 
 def _check_sites(stored: Stored, report: Report) -> None:
     """The chosen sites are allowed, as many as asked, and cost what is said."""
-    a, q, said, chosen = stored.arrays, stored.question, stored.said, stored.chosen
-    new = chosen & ~stored.status("existing")
-    report.claim(
-        "chosen is what the certificate says", said["chosen"] == list(a["site_id"][chosen])
-    )
-    report.claim(
-        "new_sites are the chosen that are new", said["new_sites"] == list(a["site_id"][new])
-    )
-    known = stored.status("existing", "required", "candidate", "forbidden")
-    report.claim("every site has a known status", np.all(known))
-    report.claim("existing stations stay open", np.all(chosen[stored.status("existing")]))
-    report.claim("required sites are chosen", np.all(chosen[stored.status("required")]))
-    report.claim("no forbidden site is chosen", not np.any(chosen & stored.status("forbidden")))
+    a, q, said, chosen, new = (
+        stored.arrays, stored.question, stored.said, stored.chosen, stored.new,
+    )  # fmt: skip
+    report.equal("chosen", said["chosen"], a["site_id"][chosen].tolist())
+    report.equal("new_sites", said["new_sites"], a["site_id"][new].tolist())
+    for zh, en, holds in (
+        ("已建站点都保留", "existing stations stay open", chosen[stored.status("existing")]),
+        ("必选点都已选", "required sites are chosen", chosen[stored.status("required")]),
+        ("没有选禁用点", "no forbidden site is chosen", ~chosen[stored.status("forbidden")]),
+    ):
+        report.claim(zh, en, np.all(holds))
     if "new_sites" in q:
-        report.claim("no more new sites than asked", new.sum() <= q["new_sites"])
-    cost = float(a["cost"][new].sum()) if new.any() else None
-    report.equal("cost", said["cost"], None if cost is None or np.isnan(cost) else cost)
+        report.claim("新建不多于所问", "no more new sites than asked", new.sum() <= q["new_sites"])
+    cost = float(a["cost"][new].sum())
+    report.equal("cost", said["cost"], None if np.isnan(cost) else cost)
     if "budget" in q:
-        spent = 0.0 if cost is None else cost
-        report.claim("the budget is kept", spent <= allowance(float(q["budget"])), f"{spent}")
-    report.equal("model", said["model"], q["model"])
-    report.equal("minutes", said["minutes"], q["minutes"])
+        report.claim("没有超出预算", "the budget is kept", cost <= allowance(float(q["budget"])))
+
+
+def _check_standards(stored: Stored, report: Report) -> None:
+    """Each point's standard: its own, else its district's (which may be the question's)."""
+    minutes = {row["district"]: row["minutes"] for row in stored.said["districts"]}
+    by_home = np.array([minutes.get(name, np.nan) for name in stored.demand["district"]], float)
+    own = stored.arrays["minutes_own"]
+    expected = np.where(np.isnan(own), by_home, own)
+    report.claim(
+        "各点标准出自本点、本区或问题",
+        "each point's standard is its own, its district's or the question's",
+        np.array_equal(stored.arrays["minutes_required"], expected),
+    )
+    if "" in minutes:
+        report.equal("minutes of district “”", minutes[""], float(stored.question["minutes"]))
 
 
 def _check_counts(stored: Stored, report: Report) -> None:
     """Every figure of coverage, recounted from the matrix."""
-    said, weight = stored.said, stored.weight
+    said, weight, gap = stored.said, stored.weight, stored.arrays["gap_m"]
     times = stored.times_covered(stored.chosen)
-    reachable = stored.times_covered(~stored.status("forbidden")) > 0
-    snapped = np.asarray(stored.demand["snapped"], bool)
+    snapped, site_snapped = np.isfinite(gap), np.isfinite(stored.arrays["site_gap_m"])
     total = weight.sum()
 
     def share(points: NDArray[np.bool_]) -> float:
         return float(weight[points].sum() / total) if total > 0 else 0.0
 
-    before = stored.times_covered(stored.status("existing")) > 0
     counted = {
-        "covered_weight": weight[times > 0].sum(),
-        "total_weight": total,
+        "covered_weight": float(weight[times > 0].sum()),
+        "total_weight": float(total),
         "covered_share": share(times > 0),
-        "covered_share_before": share(before),
+        "covered_share_before": share(stored.times_covered(stored.status("existing")) > 0),
         "covered_points": int((times > 0).sum()),
         "total_points": len(weight),
         "cross_covered_share": share(times >= 2),
-        "unreachable_weight": weight[snapped & ~reachable].sum(),
+        "unreachable_weight": float(weight[snapped & ~stored.reachable].sum()),
         "unsnapped_demand": int((~snapped).sum()),
+        "unsnapped_sites": int((~site_snapped).sum()),
+        "far_weight_share": share(gap > FAR_GAP_M),
     }
     for name, value in counted.items():
         report.equal(name, said[name], value)
-    _check_districts(stored, report, times > 0)
+    _check_unit(stored, report)
 
 
-def _check_districts(stored: Stored, report: Report, covered: NDArray[np.bool_]) -> None:
+def _check_unit(stored: Stored, report: Report) -> None:
+    """People need head counts or a total; a table without weights counts points."""
+    demand, unit = stored.scenario["demand"], stored.said["weight_unit"]
+    if "file" in demand:
+        ok = unit == "people" or (unit == "points" and bool(np.all(stored.weight == 1)))
+    else:
+        ok = unit == ("people" if "total_people" in demand else "relative")
+    report.claim("weight_unit", "weight_unit", ok)
+
+
+def _check_districts(stored: Stored, report: Report) -> None:
     home, site_home = stored.demand["district"], stored.arrays["site_district"]
+    covered = stored.times_covered(stored.chosen) > 0
     named = [row["district"] for row in stored.said["districts"]]
-    report.claim("every district is listed once", len(set(named)) == len(named))
-    report.claim("no district is left out", set(home) <= set(named))
+    report.claim("各区只列一次", "every district is listed once", len(set(named)) == len(named))
+    present = set(home) | set(site_home[stored.chosen].tolist())
+    report.claim("没有漏掉的区", "no district is left out", present <= set(named))
     for row in stored.said["districts"]:
         inside = home == row["district"]
         weight = stored.weight[inside].sum()
-        share = stored.weight[inside & covered].sum() / weight if weight > 0 else None
-        report.equal(f"covered_share of district “{row['district']}”", row["covered_share"], share)
+        share = float(stored.weight[inside & covered].sum() / weight) if weight > 0 else None
         count = int((stored.chosen & (site_home == row["district"])).sum())
-        report.equal(f"stations of district “{row['district']}”", row["stations"], count)
+        where = f"district “{row['district']}”"
+        report.equal(f"covered_share of {where}", row["covered_share"], share)
+        report.equal(f"stations of {where}", row["stations"], count)
 
 
-def _check_tables(stored: Stored, report: Report) -> None:
-    """``stations.csv`` and ``demand.parquet`` say the same as the matrix."""
-    a, chosen = stored.arrays, stored.chosen
-    ids = [_unguarded(row["site_id"]) for row in stored.stations]
-    report.claim("stations.csv lists the chosen sites", ids == list(a["site_id"][chosen]))
-    if ids == list(a["site_id"][chosen]):
-        _check_stations(stored, report)
-    d, times = stored.demand, stored.times_covered(chosen)
-    report.claim(
-        "demand.parquet has every demand point", list(d["demand_id"]) == list(a["demand_id"])
-    )
-    for name in ("weight", "minutes_required"):
-        report.claim(f"demand.parquet: {name}", np.array_equal(np.asarray(d[name], float), a[name]))
-    report.claim(
-        "demand.parquet: covered", np.array_equal(np.asarray(d["covered"], bool), times > 0)
-    )
-    report.claim("demand.parquet: times_covered", np.array_equal(d["times_covered"], times))
+def _check_demand(stored: Stored, report: Report) -> None:
+    """``demand.parquet`` says the same as the matrix."""
+    a, d, times = stored.arrays, stored.demand, stored.times_covered(stored.chosen)
     minutes, near = _nearest(stored)
-    theirs = np.asarray(d["minutes"], float)
-    same = np.isclose(theirs, minutes, rtol=0, atol=1e-9) | (np.isnan(theirs) & np.isnan(minutes))
-    report.claim("demand.parquet: minutes to the nearest open station", np.all(same))
-    site = [None if not isinstance(s, str) else s for s in d["site_id"]]
-    report.claim("demand.parquet: the nearest open station", site == near)
+    expected = {
+        "demand_id": a["demand_id"].astype(object),
+        "lng": a["demand_lng"],
+        "lat": a["demand_lat"],
+        "weight": a["weight"],
+        "minutes_required": a["minutes_required"],
+        "snapped": np.isfinite(a["gap_m"]),
+        "site_id": near,
+        "covered": times > 0,
+        "times_covered": times,
+    }
+    for name, values in expected.items():
+        same = np.array_equal(d[name], values)
+        report.claim(f"demand.parquet: {name}", f"demand.parquet: {name}", same)
+    same = d["minutes"].shape == minutes.shape
+    same = same and np.allclose(d["minutes"], minutes, rtol=0, atol=1e-9, equal_nan=True)
+    report.claim("demand.parquet: minutes", "demand.parquet: minutes", same)
+
+
+def _nearest(stored: Stored) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+    """Per demand row: minutes to, and id of, the nearest open station (ties: the first site)."""
+    a, n = stored.arrays, len(stored.weight)
+    keep = stored.chosen[a["indices"]]
+    row, site, minutes = stored.rows[keep], a["indices"][keep], a["minutes"][keep]
+    order = np.lexsort([site, minutes, row])
+    first_row, first = np.unique(row[order], return_index=True)
+    best, near = np.full(n, np.nan), np.full(n, None, object)
+    best[first_row] = minutes[order][first]
+    near[first_row] = a["site_id"][site[order][first]].astype(object)
+    return best, near
 
 
 def _check_stations(stored: Stored, report: Report) -> None:
-    row, site = stored.pairs
-    times = stored.times_covered(stored.chosen)
+    """``stations.csv`` and ``stations.geojson`` say the same as the matrix."""
     columns = np.flatnonzero(stored.chosen)
-    every = np.bincount(site, stored.weight[row], len(stored.chosen))[columns]
-    alone = times[row] == 1
-    only = np.bincount(site[alone], stored.weight[row][alone], len(stored.chosen))[columns]
-    new = ~stored.status("existing")[columns]
-
-    def numbers(name: str) -> NDArray[np.float64]:
-        return np.array([float(r[name]) if r[name] else np.nan for r in stored.stations])
-
-    def agree(name: str, counted: NDArray[Any]) -> bool:
-        return bool(np.allclose(numbers(name), counted, rtol=1e-9, atol=1e-6))
-
-    report.claim("stations.csv: covers_weight", agree("covers_weight", every))
-    report.claim("stations.csv: only_covers_weight", agree("only_covers_weight", only))
-    for name in ("lng", "lat"):
-        same = np.allclose(numbers(name), stored.arrays[f"site_{name}"][columns], rtol=0, atol=1e-9)
-        report.claim(f"stations.csv: {name}", same)
-    flags = [r["new"] == "true" for r in stored.stations]
-    report.claim("stations.csv: new", np.array_equal(flags, new))
-    cost = stored.arrays["cost"][columns]
-    same = np.allclose(numbers("cost"), cost, equal_nan=True, rtol=1e-12, atol=0)
-    report.claim("stations.csv: cost", same)
+    ids = stored.arrays["site_id"][columns].tolist()
+    from_csv = [_from_text(row) for row in stored.stations]
+    from_layer = [_from_feature(feature) for feature in stored.features]
+    for file, rows in (("stations.csv", from_csv), ("stations.geojson", from_layer)):
+        listed = [row["site_id"] for row in rows] == ids
+        report.claim(f"{file}: site_id", f"{file}: site_id", listed)
+        if listed:
+            _check_station_figures(stored, report, file, rows)
 
 
-def _nearest(stored: Stored) -> tuple[NDArray[np.float64], list[str | None]]:
-    """Per demand row: minutes to, and id of, the nearest open station (ties: the first site)."""
-    a, n = stored.arrays, len(stored.weight)
-    row = np.repeat(np.arange(n), np.diff(a["indptr"]))
-    keep = stored.chosen[a["indices"]]
-    row, site, minutes = row[keep], a["indices"][keep], a["minutes"][keep]
-    order = np.lexsort([site, minutes, row])
-    first_row, first = np.unique(row[order], return_index=True)
-    best = np.full(n, np.nan)
-    best[first_row] = minutes[order][first]
-    near: list[str | None] = [None] * n
-    for r, s in zip(first_row, site[order][first], strict=True):
-        near[r] = str(a["site_id"][s])
-    return best, near
+def _check_station_figures(
+    stored: Stored, report: Report, file: str, rows: list[dict[str, Any]]
+) -> None:
+    a, columns = stored.arrays, np.flatnonzero(stored.chosen)
+    row, site = stored.pairs
+    alone = stored.times_covered(stored.chosen)[row] == 1
+    m = len(stored.chosen)
+    expected = {
+        "lng": a["site_lng"][columns],
+        "lat": a["site_lat"][columns],
+        "cost": a["cost"][columns],
+        "covers_weight": np.bincount(site, stored.weight[row], m)[columns],
+        "only_covers_weight": np.bincount(site[alone], stored.weight[row][alone], m)[columns],
+    }
+    for name, counted in expected.items():
+        said = np.array([np.nan if r[name] is None else r[name] for r in rows], float)
+        same = np.allclose(said, counted, rtol=1e-9, atol=1e-9, equal_nan=True)
+        report.claim(f"{file}: {name}", f"{file}: {name}", same)
+    texts = {"status": a["status"][columns].tolist(), "new": stored.new[columns].tolist()}
+    for name, values in texts.items():
+        report.claim(f"{file}: {name}", f"{file}: {name}", [r[name] for r in rows] == values)
+
+
+def _from_text(row: dict[str, str]) -> dict[str, Any]:
+    """A row of ``stations.csv`` with its numbers, and without the guard before an id."""
+    numbers = ("lng", "lat", "cost", "covers_weight", "only_covers_weight")
+    values: dict[str, Any] = {name: float(row[name]) if row[name] else None for name in numbers}
+    new = {"true": True, "false": False}.get(row["new"])
+    return {**values, "site_id": unguarded(row["site_id"]), "status": row["status"], "new": new}
+
+
+def _from_feature(feature: dict[str, Any]) -> dict[str, Any]:
+    """A feature of ``stations.geojson``: its properties, if its point lies where they say."""
+    row: dict[str, Any] = dict(feature["properties"])
+    at = feature["geometry"]["coordinates"]
+    if not np.allclose(at, [row["lng"], row["lat"]], rtol=0, atol=1e-9):
+        row["lng"] = None
+    return row
+
+
+# --- the bound ------------------------------------------------------------------------------------
 
 
 def _check_bound(stored: Stored, report: Report) -> None:
     """Objective, bound and gap; whether the stored proof carries the stated bound."""
-    said = stored.said
+    said, model = stored.said, stored.said["model"]
     objective = _objective(stored)
     report.equal("objective", said["objective"], objective)
     gap = abs(said["bound"] - objective) / max(abs(objective), 1e-9)
     report.equal("gap", said["gap"], gap)
-    report.equal("proven", bool(said["proven"]), bool(gap <= PROVEN_GAP))
-    better = said["bound"] - objective if said["model"] == "mclp" else objective - said["bound"]
-    report.claim("the bound is on the right side", better >= -1e-6 * max(abs(objective), 1.0))
-    if said["model"] == "partial_cover":
+    report.equal("proven", said["proven"], bool(gap <= PROVEN_GAP))
+    better = said["bound"] - objective if model == "mclp" else objective - said["bound"]
+    slack = 1e-9 * max(abs(objective), abs(said["bound"])) + 1e-12
+    report.claim("界在正确的一侧", "the bound is on the right side", better >= -slack)
+    covered = stored.times_covered(stored.chosen) > 0
+    if model == "partial_cover":
         target = target_weight(stored.weight, float(stored.question["share"]))
-        covered = stored.weight[stored.times_covered(stored.chosen) > 0].sum()
-        report.claim("the share asked for is covered", covered >= target)
-    if said["model"] == "lscp":
-        able = stored.times_covered(~stored.status("forbidden")) > 0
-        covered = stored.times_covered(stored.chosen) > 0
-        report.claim("all that can be covered is covered", np.array_equal(able, covered))
-    report.claim("proof is of a known kind", said["proof"] in ("multipliers", "tree", "solver"))
+        done = float(stored.weight[covered].sum())
+        report.claim("达到了所问的覆盖率", "the share asked for is covered", done >= target)
+    if model == "lscp":
+        same = np.array_equal(stored.reachable, covered)
+        report.claim("能覆盖的都覆盖了", "all that can be covered is covered", same)
+    by_cost = _by_cost(stored)
+    costs = _costs(stored)
+    if by_cost:
+        report.claim("备选点都有费用", "every site has a cost", not np.isnan(costs).any())
     if said["proof"] == "solver":
         report.solver_only = True
         return
-    bound = _recomputed_bound(stored)
-    report.equal("bound, recomputed from the certificate", said["bound"], bound)
+    known = said["proof"] in (("multipliers", "tree") if stored.leaves else ("multipliers",))
+    report.claim("证明种类可复算", "the proof is of a kind that is stored", known)
+    bound = _recomputed_bound(stored, costs if by_cost else None)
+    report.equal("bound", said["bound"], bound)
 
 
 def _objective(stored: Stored) -> float:
-    new = stored.chosen & ~stored.status("existing")
     if stored.said["model"] == "mclp":
         return float(stored.weight[stored.times_covered(stored.chosen) > 0].sum())
     if stored.question["minimise"] == "cost":
-        return float(stored.arrays["cost"][new].sum())
-    return float(new.sum())
+        return float(stored.arrays["cost"][stored.new].sum())
+    return float(stored.new.sum())
 
 
-def _recomputed_bound(stored: Stored) -> float:
+def _by_cost(stored: Stored) -> bool:
+    return stored.question["minimise"] == "cost" or "budget" in stored.question
+
+
+def _costs(stored: Stored) -> NDArray[np.float64]:
+    """What sites cost: nothing for those that stand already or are never opened."""
+    cost = np.array(stored.arrays["cost"], float)
+    cost[stored.status("existing", "forbidden")] = 0.0
+    return cost
+
+
+def _recomputed_bound(stored: Stored, cost: NDArray[np.float64] | None) -> float:
     a, q, model = stored.arrays, stored.question, stored.said["model"]
-    rows = np.arange(len(stored.weight))
-    if model == "lscp":  # the question is put to the rows that can be covered at all
-        rows = np.flatnonzero(stored.times_covered(~stored.status("forbidden")) > 0)
+    n = len(stored.weight)
+    # lscp is put to the rows that can be covered at all
+    rows = np.flatnonzero(stored.reachable) if model == "lscp" else np.arange(n)
     row, site = stored.pairs
-    place = np.full(len(stored.weight), -1)
+    place = np.full(n, -1)
     place[rows] = np.arange(len(rows))
     keep = place[row] >= 0
     counts = np.bincount(place[row[keep]], minlength=len(rows))
-    by_cost = q["minimise"] == "cost" or "budget" in q
-    leaves = {k: v for k, v in a.items() if k.startswith(("leaf_", "table_"))}
-    if "table_group" in leaves:
-        leaves["table_group"] = leaves["table_group"][rows]
-    if stored.said["proof"] == "multipliers":
-        leaves = {}
+    leaves = {}
+    if stored.said["proof"] == "tree":
+        leaves = {**stored.leaves, "table_group": stored.leaves["table_group"][rows]}
     return certified_bound(
         model,
         indptr=np.concatenate([[0], np.cumsum(counts)]),
         indices=site[keep],
         weight=stored.weight[rows],
-        cost=_costs(stored) if by_cost else None,
+        cost=cost,
         fixed=stored.status("existing"),
         required=stored.status("required"),
         forbidden=stored.status("forbidden"),
@@ -420,20 +492,5 @@ def _recomputed_bound(stored: Stored) -> float:
     )
 
 
-def _costs(stored: Stored) -> NDArray[np.float64]:
-    """What sites cost: nothing for those that stand already or are never opened."""
-    cost = np.array(stored.arrays["cost"], float)
-    cost[stored.status("existing", "forbidden")] = 0.0
-    return cost
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def summary(claims: Iterable[tuple[str, bool, str]]) -> str:
-    """Claims as lines: a mark, what was checked, and what was found where it does not hold."""
-    return "\n".join(
-        f"{'✓' if holds else '✗'} {what}" + (f": {found}" if found and not holds else "")
-        for what, holds, found in claims
-    )
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,13 +1,16 @@
-"""The command line: ``servicecircle plan | check``; a thin shell over the rooms behind it.
+"""The command line, ``servicecircle plan | check | export | app``: a thin shell over the rooms.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from servicecircle import bundled
 from servicecircle.errors import Lang, PlannerError, ScenarioError
 
 if TYPE_CHECKING:
@@ -31,21 +35,37 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False, markup=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 _lang: Lang = "zh"
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def main() -> None:
-    """Run the command line; what a planner can mend is one message and exit code 2."""
-    try:
-        app()
-    except PlannerError as error:
-        err.print(("错误：" if _lang == "zh" else "Error: ") + error.text(_lang), markup=False)
-        sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
-        err.print(_say("已中断，没有写入任何文件。", "Interrupted; nothing was written."))
-        sys.exit(INTERRUPTED)
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):  # a console that lacks a character shows "?"
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app()
+
+
+def _mendable(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with one message and an exit code for what a planner can mend, or Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except PlannerError as error:
+            _print(err, _say("错误：", "Error: ") + error.text(_lang))
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            _print(
+                err, _say("已中断，没有留下不完整的结果。", "Interrupted; nothing half-written.")
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
 
 
 @app.callback()
@@ -61,6 +81,7 @@ def _options(
 
 
 @app.command()
+@_mendable
 def plan(
     scenario: Annotated[Path | None, typer.Argument(help="方案文件 / scenario file (TOML)")] = None,
     out_dir: Annotated[
@@ -84,7 +105,11 @@ def plan(
     time_limit: Annotated[float | None, typer.Option(help="求解时限，秒 / seconds")] = None,
     seed: Annotated[int | None, typer.Option(help="随机种子 / seed")] = None,
 ) -> None:
-    """规划站点 · make a plan and write it into a folder."""
+    """规划站点 · make a plan and write it into a folder.
+
+    不给任何文件时，规划自带的虚构城市“河谷市”。
+    Without any file, the bundled fictional city is planned.
+    """
     from servicecircle import plan_folder  # noqa: PLC0415
     from servicecircle.maps import map_html  # noqa: PLC0415
     from servicecircle.plan import make_plan  # noqa: PLC0415
@@ -110,6 +135,7 @@ def plan(
 
 
 @app.command()
+@_mendable
 def check(
     folder: Annotated[Path, typer.Argument(help="规划结果文件夹 / plan folder")],
     rebuild: Annotated[
@@ -125,11 +151,45 @@ def check(
 
     report = checking.check_folder(folder)
     if rebuild:
-        checking.rebuild(folder, report)
+        from servicecircle.check_streets import rebuild as redo  # noqa: PLC0415
+
+        redo(folder, report)
     shown = report.failed or report.claims
-    out.print(checking.summary(shown), markup=False)
-    out.print(_verdict(report), markup=False)
+    _print(out, checking.summary(shown, _lang))
+    _print(out, _verdict(report))
     raise typer.Exit(report.exit_code)
+
+
+@app.command()
+@_mendable
+def export(
+    folder: Annotated[Path, typer.Argument(help="规划结果文件夹 / plan folder")],
+    to: Annotated[str, typer.Option(help="gaode | baidu")],
+    area: Annotated[
+        str, typer.Option(help="偏移适用范围 / where the shift applies: mainland | all | none")
+    ] = "mainland",
+) -> None:
+    """导出站点表 · station tables in a map provider's datum (XLSX and CSV)."""
+    from servicecircle.export.station_tables import PROVIDERS, export_stations  # noqa: PLC0415
+
+    if to not in PROVIDERS:
+        raise typer.BadParameter(" | ".join(PROVIDERS), param_hint="--to")
+    if area not in ("mainland", "all", "none"):
+        raise typer.BadParameter("mainland | all | none", param_hint="--area")
+    for path in export_stations(folder, to, area=area):
+        _print(out, _say(f"已写出：{path}", f"written: {path}"))
+
+
+@app.command(name="app")
+@_mendable
+def dashboard(
+    port: Annotated[int, typer.Option(help="端口 / port")] = 8501,
+    browser: Annotated[bool, typer.Option(help="打开浏览器 / open a browser")] = True,
+) -> None:
+    """打开规划页面 · open the planning page in a browser, on this machine only."""
+    from servicecircle.dashboard.launch import launch  # noqa: PLC0415
+
+    launch(port=port, open_browser=browser)
 
 
 def _verdict(report: Any) -> str:
@@ -160,6 +220,8 @@ def _scenario(
 
     data: dict[str, Any] = {}
     folder = Path()
+    if file is None and osm is None and not any(table for table, _ in tables.values()):
+        file = bundled.city()
     if file is not None:
         loaded = load_scenario(file)
         folder, data = loaded.folder, loaded.model_dump(exclude_none=True)
@@ -174,7 +236,8 @@ def _scenario(
         _replace_table(data, name, table, datum)
     given = {key: value for key, value in question.items() if value is not None}
     old = data.setdefault("question", {})
-    if any(key in given for key in TARGETS):  # another target takes the old one's place
+    # another target takes the old one's place; so does the model that has none
+    if any(key in given for key in TARGETS) or given.get("model") == "lscp":
         for key in (*TARGETS, "model"):
             old.pop(key, None)
     old.update(given)
@@ -205,9 +268,36 @@ def _say(zh: str, en: str) -> str:
     return zh if _lang == "zh" else en
 
 
+def _print(console: Console, text: str) -> None:
+    """Print text from files without what could steer the terminal."""
+    console.print(_CONTROLS.sub("�", text))
+
+
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A progress display on standard error: one line per step."""
+    """A progress display on standard error: one line per step, plain where there is no terminal."""
+    from servicecircle.plan import STEPS  # noqa: PLC0415
+
+    words = {**STEPS, "write": ("绘制地图、写出结果", "draw the map, write the plan")}
+    shown = _bars(words) if err.is_terminal else _lines(words)
+    with shown as tell:
+        yield tell
+
+
+@contextmanager
+def _lines(words: dict[str, tuple[str, str]]) -> Iterator[Progress]:
+    told: set[str] = set()
+
+    def tell(step: str, done: float | None) -> None:
+        if step not in told:
+            told.add(step)
+            _print(err, _say(*words[step]) + " …")
+
+    yield tell
+
+
+@contextmanager
+def _bars(words: dict[str, tuple[str, str]]) -> Iterator[Progress]:
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         Progress,
@@ -216,9 +306,6 @@ def _progress() -> Iterator[Progress]:
         TimeElapsedColumn,
     )
 
-    from servicecircle.plan import STEPS  # noqa: PLC0415
-
-    words = {**STEPS, "write": ("绘制地图、写出结果", "draw the map, write the plan")}
     bars = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
         console=err,
@@ -243,13 +330,10 @@ def _show(made: Plan, folder: Path) -> None:
     from servicecircle.summary import summary_lines  # noqa: PLC0415
 
     for note in made.notes:
-        err.print("⚠ " + _say(*note), markup=False)
-    for label, value in summary_lines(made, _lang):
-        out.print(f"{label}：{value}" if _lang == "zh" else f"{label}: {value}", markup=False)
-    out.print(
-        _say("地图", "map") + ("：" if _lang == "zh" else ": ") + str(folder / "map.html"),
-        markup=False,
-    )
+        _print(err, "⚠ " + _say(*note))
+    lines = [*summary_lines(made, _lang), (_say("地图", "map"), str(folder / "map.html"))]
+    for label, value in lines:
+        _print(out, label + _say("：", ": ") + value)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from servicecircle.errors import TableError
 from servicecircle.snapping import Snapped, Streets, snap
 
 SAMPLE = 500  # points that stand for a table
+FAR_M = 2000.0  # how far off streets are looked for
 BETTER = 0.5  # another datum fits clearly better below this part of the gap …
 BETTER_BY_M = 10.0  # … and by at least so many metres
 
@@ -42,7 +43,10 @@ def check_fit(
     best = min(gaps, key=lambda name: gaps[name])
     if gaps[best] >= BETTER * gaps[datum] or gaps[datum] - gaps[best] < BETTER_BY_M:
         return []
-    figures = "，".join(f"{name} {gap:.0f} m" for name, gap in gaps.items())
+    far = f"> {FAR_M:.0f} m"
+    figures = "，".join(
+        f"{name} {far if np.isinf(gap) else f'{gap:.0f} m'}" for name, gap in gaps.items()
+    )
     return [
         (
             f"{file}：按 {datum} 读取，但按 {best} 更贴合道路（到最近道路的中位距离：{figures}）。"
@@ -70,7 +74,7 @@ def _gaps_by_datum(
 
 
 def _median_gap(streets: Streets, lng: Any, lat: Any) -> float:
-    return float(np.median(snap(streets, lng, lat, max_snap_m=2000.0).gap))
+    return float(np.median(snap(streets, lng, lat, max_snap_m=FAR_M).gap))
 
 
 def _refuse(

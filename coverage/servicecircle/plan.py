@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from servicecircle import locate, tables
+from servicecircle import locate
 from servicecircle.contraction import Floats, Ints
 from servicecircle.datum_check import check_fit
-from servicecircle.errors import QuestionError, ScenarioError
+from servicecircle.errors import QuestionError
+from servicecircle.inputs import Note, read_inputs, read_network
 from servicecircle.locate import Selection
-from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.network import WalkNetwork
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes, travel_times
-from servicecircle.scenario import Scenario, TablePart
+from servicecircle.scenario import Scenario
 from servicecircle.snapping import Snapped, Streets, snap
 
 FAR_GAP_M = 100.0  # people farther than this from any street are reported as a share
@@ -32,7 +32,6 @@ OSM_ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 
 #: called with (step, share done 0..1 or None): steps are keys of `STEPS`
 Progress = Callable[[str, float | None], None]
-Note = tuple[str, str]  # something worth knowing, in Chinese and in English
 
 STEPS: dict[str, tuple[str, str]] = {
     "network": ("读取路网", "read the network"),
@@ -152,8 +151,8 @@ class Plan:
     def district_table(self) -> list[dict[str, Any]]:
         """Per district: standard, covered share (null where no weight), open stations in it."""
         names = list(self.districts["district"]) if self.districts is not None else []
-        present = self.demand["district"].unique()
-        names += sorted(set(present) - set(names) - {""})
+        present = {*self.demand["district"], *self.sites["district"].iloc[self.chosen]}
+        names += sorted(present - set(names) - {""})
         if "" in present or not names:
             names.append("")
         return [self._district(name) for name in names]
@@ -179,27 +178,24 @@ class Plan:
 
     @property
     def weight_unit(self) -> str:
-        """``people`` where the demand table has weights, else ``points``."""
-        return "people" if "weight" in self.demand.attrs.get("columns", ()) else "points"
+        """``people``, ``points`` (a table without weights) or ``relative`` (derived from OSM)."""
+        return str(self.demand.attrs["weight_unit"])
 
     @property
     def cost(self) -> float | None:
-        """Cost of the new sites, None where the cost of one is unknown."""
-        cost = np.asarray(self.sites["cost"], float)[self.new]
-        return None if np.isnan(cost).any() or not len(cost) else float(cost.sum())
+        """Cost of the new sites (0 where there are none), None where the cost of one is unknown."""
+        cost = np.asarray(self.sites["cost"], float)[self.new].sum()
+        return None if np.isnan(cost) else float(cost)
 
 
 def make_plan(scenario: Scenario, *, progress: Progress | None = None) -> Plan:
     """Answer a scenario's question. Raises the errors of `servicecircle.errors`."""
     steps = _Steps(progress)
     with steps("network"):
-        network = read_osm(
-            scenario.path(_require(scenario.network.osm, "network.osm", "--osm")),
-            island_share=scenario.network.island_share,
-        )
-        inputs = [_network_input(scenario, network)]
+        network = read_network(scenario)
     with steps("tables"):
-        demand, sites, districts, notes = _read_tables(scenario, inputs)
+        brought = read_inputs(scenario, network)
+        demand, sites, notes = brought.demand, brought.sites, brought.notes
     with steps("snap"):
         streets = Streets(network)
         reach_m = scenario.network.max_snap_m
@@ -219,12 +215,12 @@ def make_plan(scenario: Scenario, *, progress: Progress | None = None) -> Plan:
         network=network,
         demand=demand.assign(gap_m=demand_feet.gap, snapped=demand_feet.found),
         sites=sites.assign(gap_m=site_feet.gap, snapped=site_feet.found),
-        districts=districts,
+        districts=brought.districts,
         demand_feet=demand_feet,
         site_feet=site_feet,
         times=times,
         selection=selection,
-        inputs=inputs,
+        inputs=brought.files,
         notes=tuple(notes),
         seconds=steps.seconds,
     )
@@ -246,126 +242,6 @@ class _Steps:
         self.tell(step, 1.0)
 
 
-def _require(value: str | None, key: str, option: str) -> str:
-    if value:
-        return value
-    raise ScenarioError(
-        f"缺少 {key}：请在方案文件里写 {key}，或在命令行用 {option} 给出文件。",
-        f"{key} is missing: set it in the scenario, or hand in a file with {option}.",
-    )
-
-
-# --- what goes in ---------------------------------------------------------------------------------
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _network_input(scenario: Scenario, network: WalkNetwork) -> dict[str, Any]:
-    path = scenario.path(scenario.network.osm or "")
-    digest = sha256(path)
-    expected = scenario.network.sha256
-    if expected and expected.lower() != digest:
-        raise ScenarioError(
-            f"{path}：与方案中的 sha256 不符（换过文件？）。确认用新文件，就删去 network.sha256。",
-            f"{path}: its sha256 is not the scenario's (was the file replaced?). If the new file "
-            "is meant, delete network.sha256.",
-        )
-    return {
-        "role": "network", "file": path.name, "sha256": digest, "datum": "wgs84",
-        "rows": network.n_edges, "osm_date": network.date,
-    }  # fmt: skip
-
-
-def _read_tables(
-    scenario: Scenario, inputs: list[dict[str, Any]]
-) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame | None, list[Note]]:
-    """Demand, sites (existing first) and districts, all in WGS-84; what was assumed, as notes."""
-    notes: list[Note] = []
-
-    def read(
-        part: TablePart, input_role: str, reader: Callable[..., gpd.GeoDataFrame], **how: Any
-    ) -> Any:
-        path = scenario.path(part.file or "")
-        options: dict[str, Any] = {
-            "datum": part.datum,
-            "area": part.area,
-            "columns": part.columns or None,
-            "sheet": part.sheet,
-        }
-        table = reader(path, **options, **how)
-        notes.extend(table.attrs.get("notes", ()))
-        inputs.append(
-            {"role": input_role, "file": path.name, "sha256": sha256(path), "datum": part.datum,
-             "rows": len(table), "osm_date": None}
-        )  # fmt: skip
-        return table
-
-    _require(scenario.demand.file, "demand.file", "--demand")
-    demand = read(scenario.demand, "demand", tables.read_demand)
-    sites = _read_sites(scenario, read)
-    districts = None
-    if scenario.districts.file:
-        districts = read(scenario.districts, "districts", tables.read_districts)
-    demand = _with_district(demand, districts)
-    sites = _with_district(sites, districts)
-    demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
-    return demand, sites, districts, notes
-
-
-def _read_sites(scenario: Scenario, read: Callable[..., Any]) -> gpd.GeoDataFrame:
-    existing, candidates = scenario.sites.existing, scenario.sites.candidates
-    layers = []
-    if existing is not None and existing.file:
-        table = read(existing, "existing", tables.read_sites, role="existing")
-        layers.append(table.assign(layer="existing"))
-    if candidates is None or not candidates.file:
-        _require(None, "sites.candidates", "--candidates")
-    else:
-        table = read(candidates, "candidates", tables.read_sites, role="candidate")
-        layers.append(table.assign(layer="candidates"))
-    if len(layers) == 2:
-        tables.check_unique_site_ids(layers[1], layers[0])
-    merged = pd.concat(layers, ignore_index=True)
-    for column in merged.columns.difference(["geometry", "lng", "lat", "cost"]):
-        if merged[column].dtype == object or pd.api.types.is_string_dtype(merged[column]):
-            merged[column] = merged[column].where(merged[column].notna(), "")
-    return gpd.GeoDataFrame(merged, geometry="geometry", crs="EPSG:4326")
-
-
-def _with_district(
-    points: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None
-) -> gpd.GeoDataFrame:
-    """The district of each point: the table's own word, else the smallest polygon around it."""
-    points = points.copy()
-    own = points["district"] if "district" in points else pd.Series("", index=points.index)
-    name = own.fillna("").astype(object).to_numpy()
-    if districts is not None:
-        area = districts.to_crs("EPSG:6933").area.to_numpy()  # equal-area, only to rank by size
-        point, polygon = districts.sindex.query(points.geometry, predicate="intersects")
-        order = np.lexsort([area[polygon], point])
-        row, first = np.unique(point[order], return_index=True)
-        inside = np.full(len(points), "", object)
-        inside[row] = districts["district"].to_numpy(object)[polygon[order][first]]
-        name = np.where(name == "", inside, name)
-    points["district"] = name
-    return points
-
-
-def _standards(
-    demand: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None, minutes: float
-) -> Floats:
-    """Minutes per demand point: its own, else its district's, else the question's."""
-    own = demand["minutes"] if "minutes" in demand else pd.Series(np.nan, index=demand.index)
-    if districts is not None:
-        by_name = districts.set_index("district")["minutes"]
-        own = own.fillna(demand["district"].map(by_name))
-    return np.asarray(own.astype(float).fillna(minutes), float)
-
-
 def _check_fits(
     scenario: Scenario,
     streets: Streets,
@@ -378,14 +254,16 @@ def _check_fits(
     layers = [(scenario.demand, demand, demand_feet)]
     for name in ("existing", "candidates"):
         rows = np.flatnonzero(sites["layer"] == name)
-        if len(rows):
-            layers.append((getattr(scenario.sites, name), sites.iloc[rows], site_feet.take(rows)))
+        part = getattr(scenario.sites, name)
+        if len(rows) and part is not None:
+            layers.append((part, sites.iloc[rows], site_feet.take(rows)))
     notes = []
-    for part, table, feet_of in layers:
-        notes += check_fit(
-            table, feet_of, streets, file=Path(part.file or "").name, datum=part.datum,
-            area=part.area, max_snap_m=scenario.network.max_snap_m,
-        )  # fmt: skip
+    for part, table, feet in layers:
+        if part.file:  # what was derived from the streets' own file fits them
+            notes += check_fit(
+                table, feet, streets, file=Path(part.file).name, datum=part.datum,
+                area=part.area, max_snap_m=scenario.network.max_snap_m,
+            )  # fmt: skip
     return notes
 
 
@@ -412,6 +290,7 @@ def _select(
         "callback": lambda seconds, *_: steps.tell("locate", min(seconds / q.time_limit, 1.0)),
     }
     covers = times.within(demand["minutes_required"].to_numpy(float))
+    _require_sites(status)
     allowed = covers[:, np.flatnonzero(status != "forbidden")].sum(axis=1) > 0
     _require_reach(allowed)
     weight = demand["weight"].to_numpy(float)
@@ -419,6 +298,7 @@ def _select(
         rows = np.flatnonzero(allowed)
         return _all_rows(locate.lscp(covers[rows], **options), rows, len(allowed))
     if q.resolved_model == "partial_cover":
+        assert q.share is not None  # a scenario without it was refused
         return locate.partial_cover(covers, weight, q.share, **options)
     return locate.mclp(covers, weight, q.new_sites, budget=q.budget, **options)
 
@@ -433,6 +313,15 @@ def _all_rows(selection: Selection, rows: Ints, n: int) -> Selection:
         group[rows] = leaves.group
         leaves = replace(leaves, group=group)
     return replace(selection, multipliers=multipliers, leaves=leaves)
+
+
+def _require_sites(status: NDArray[np.object_]) -> None:
+    if np.all(status == "forbidden"):
+        raise QuestionError(
+            "所有站点都是禁用状态，没有可选的。请在备选点表的“状态”列里放开几个。",
+            "every site is forbidden, so none can be chosen: allow some in the status column of "
+            "the candidates table.",
+        )
 
 
 def _require_reach(reached: NDArray[np.bool_]) -> None:

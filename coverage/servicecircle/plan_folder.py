@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ import pandas as pd
 from servicecircle.errors import OutputError
 from servicecircle.plan import FAR_GAP_M, OSM_ATTRIBUTION, Plan
 from servicecircle.scenario import Scenario, scenario_toml
+from servicecircle.stored_plan import SCHEMA
+from servicecircle.table_files import cell_text
 
-SCHEMA = "servicecircle-plan/1"
 FILES = (
     "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
     "map.html", "scenario.toml",
@@ -31,25 +34,30 @@ _STATION_COLUMNS = (
 )  # fmt: skip
 _OUR_COLUMNS = (*_STATION_COLUMNS, "geometry", "layer", "gap_m", "snapped")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_NAME_BYTES = 200  # file systems allow 255
+_HIDDEN = ".servicecircle-"  # what is being built, until it is whole
+_TRIES = 20  # when other runs put their plans into the same place
 
 
 def default_folder(title: str) -> Path:
     """``./<title>-plan``, with whatever a file name cannot hold replaced."""
-    name = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", title).strip(" ._") or "plan"
-    return Path(f"{name[:80]}-plan")
+    printable = "".join("_" if unicodedata.category(c)[0] == "C" else c for c in title)
+    name = re.sub(r'[<>:"/\\|?*]+', "_", printable).strip(" ._")
+    short = name.encode()[:_NAME_BYTES].decode(errors="ignore")
+    return Path(f"{short or 'plan'}-plan")
 
 
 def require_writable(folder: Path) -> None:
     """Raise `OutputError` early when ``folder`` is no plan, or cannot be written."""
-    if folder.exists() and not _is_plan(folder):
-        raise OutputError(
-            f"{folder}：这里已有内容，但不是规划结果，不会覆盖。请用 --out 换一个文件夹。",
-            f"{folder}: exists and is not a plan, so it is not overwritten. Choose another --out.",
-        )
-    parent = folder.absolute().parent
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent):
+        if folder.exists() and not _is_plan(folder):
+            raise OutputError(
+                f"{folder}：这里已有内容，但不是规划结果，不会覆盖。请用 --out 换一个文件夹。",
+                f"{folder}: exists and is not a plan, so it is not overwritten. "
+                "Choose another --out.",
+            )
+        with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=_workshop(folder.resolve())):
             pass
     except OSError as error:
         raise _cannot_write(folder, error) from error
@@ -117,6 +125,9 @@ def stations(plan: Plan) -> gpd.GeoDataFrame:
     own = [c for c in table.columns if c not in _OUR_COLUMNS]
     if not (table["district"] != "").any():
         own.remove("district")
+    for name in own:  # dates, lists and the like become text
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = [cell_text(cell) for cell in table[name]]
     return table[[*_STATION_COLUMNS, *own, "geometry"]]
 
 
@@ -134,8 +145,8 @@ def demand_table(plan: Plan) -> pd.DataFrame:
             "weight": plan.weight,
             "minutes_required": plan.minutes_required,
             "snapped": demand["snapped"].astype(bool),
-            "site_id": pd.Series(near, index=demand.index, dtype="str"),
-            "minutes": pd.array(np.where(site >= 0, minutes, np.nan), dtype="float64"),
+            "site_id": pd.Series(near, index=demand.index, dtype="string"),
+            "minutes": np.where(site >= 0, minutes, np.nan),
             "covered": plan.times_covered > 0,
             "times_covered": plan.times_covered,
             "district": demand["district"].astype(str),
@@ -151,11 +162,16 @@ def certificate(plan: Plan) -> dict[str, Any]:
         "indices": times.indices,
         "minutes": times.minutes,
         "demand_id": plan.demand["demand_id"].to_numpy(str),
+        "demand_lng": plan.demand["lng"].to_numpy(float),
+        "demand_lat": plan.demand["lat"].to_numpy(float),
         "weight": plan.weight,
         "minutes_required": plan.minutes_required,
+        "minutes_own": plan.demand["minutes"].to_numpy(float),
+        "gap_m": plan.demand["gap_m"].to_numpy(float),
         "site_id": plan.sites["site_id"].to_numpy(str),
         "site_lng": plan.sites["lng"].to_numpy(float),
         "site_lat": plan.sites["lat"].to_numpy(float),
+        "site_gap_m": plan.sites["gap_m"].to_numpy(float),
         "site_district": plan.sites["district"].to_numpy(str),
         "status": plan.sites["status"].to_numpy(str),
         "cost": plan.sites["cost"].to_numpy(float),
@@ -200,8 +216,13 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def guard(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: a quote mark goes before `= + - @ tab`."""
-    return "'" + text if text.startswith(_FORMULA) else text
+    """Text that no spreadsheet takes for a formula: a quote mark goes before `= + - @ tab`.
+
+    Plain numbers such as ``-1`` stay as they are: they compute nothing.
+    """
+    if text.startswith(_FORMULA) and not _PLAIN_NUMBER.fullmatch(text):
+        return "'" + text
+    return text
 
 
 def _cell(value: Any) -> Any:
@@ -224,11 +245,16 @@ def _is_plan(folder: Path) -> bool:
         return False
 
 
+def _workshop(folder: Path) -> Path:
+    """The nearest folder above that exists: there a plan is built before it is put in place."""
+    return next(parent for parent in folder.parents if parent.exists())
+
+
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
     """A new folder beside ``folder``, put in its place at the end, removed on any failure."""
-    folder = folder.absolute()
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    folder = folder.resolve()
+    building = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=_workshop(folder)))
     try:
         building.chmod(0o755)
         yield building
@@ -238,23 +264,58 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 def _put_in_place(building: Path, folder: Path) -> None:
-    if not folder.exists():
-        building.rename(folder)
-        return
-    for other in folder.iterdir():  # the planner's own files move along
-        if other.name not in FILES:
-            target = building / other.name
-            shutil.copytree(other, target) if other.is_dir() else shutil.copy2(other, target)
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    folder.rename(old / "plan")
+    """Rename ``building`` to ``folder``; an older plan there goes, other files in it stay.
+
+    Other runs may do the same at the same time: the last one's plan remains, whole.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(_TRIES):
+        if not folder.exists():
+            try:
+                building.rename(folder)
+                return
+            except OSError:
+                if not folder.exists():
+                    raise
+        _replace(building, folder)
+        if not building.exists():
+            return
+    raise OSError(errno.EBUSY, "another plan is being written into the same folder")
+
+
+def _replace(building: Path, folder: Path) -> None:
+    """Move an older plan away and ``building`` into its place; back again on any failure.
+
+    Returns with ``building`` still there when another run was quicker.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=folder.parent))
+    old = aside / "plan"
     try:
+        _carry_over(folder, building)
+        folder.rename(old)
         building.rename(folder)
-    except OSError:
-        (old / "plan").rename(folder)
-        raise
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(old)
+    except OSError as error:
+        quicker = folder.exists() if old.exists() else isinstance(error, FileNotFoundError)
+        if not quicker:
+            raise
+    finally:  # also when interrupted between the two renames
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _carry_over(folder: Path, building: Path) -> None:
+    """Copy the planner's own files of an older plan."""
+    for other in folder.iterdir():
+        if other.name in FILES:
+            continue
+        target = building / other.name
+        if other.is_dir() and not other.is_symlink():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(other, target, symlinks=True)
+        else:
+            target.unlink(missing_ok=True)
+            shutil.copy2(other, target, follow_symlinks=False)
 
 
 def _cannot_write(folder: Path, error: OSError) -> OutputError:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 import types
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from servicecircle.errors import ScenarioError
+from servicecircle.proxies import PROXIES
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 Area = Literal["mainland", "all", "none"]
 Model = Literal["mclp", "lscp", "partial_cover"]
+Host = Literal[
+    "bank", "post_office", "supermarket", "convenience", "government", "library",
+    "community_centre", "bus_station", "fuel", "pharmacy", "telecom",
+]  # fmt: skip
 TARGETS = ("new_sites", "budget", "share")
+SHOWN_CHARACTERS = 80
+NEAR = 0.65  # how alike a key must be to be what was meant (difflib's ratio)
 
 
 class _Part(BaseModel):
-    """Every part is frozen, refuses unknown keys, and keeps empty things empty."""
+    """Every part is frozen, refuses unknown keys, and takes numbers for numbers only."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, str_strip_whitespace=True, strict=True, allow_inf_nan=False
+    )
 
 
 class NetworkPart(_Part):
@@ -48,13 +58,33 @@ class TablePart(_Part):
     sheet: str | None = None
 
 
+#: one weight per proxy, in relative units (per place, hectare or km: see `PROXIES`)
+WeightsPart = create_model(  # type: ignore[call-overload]
+    "WeightsPart",
+    __base__=_Part,
+    **{name: (float, Field(proxy.weight, ge=0)) for name, proxy in PROXIES.items()},
+)
+
+
+class DemandPart(TablePart):
+    """The demand table; without a file, how demand is derived from the OSM file."""
+
+    cell_m: float = Field(100.0, ge=20, le=2000)
+    total_people: float | None = Field(None, gt=0)  # without it, weights are relative units
+    weights: WeightsPart = Field(default_factory=WeightsPart)
+
+
 class SitesPart(_Part):
-    """Existing stations and candidate sites; ``datum`` and ``area`` hold for both by default."""
+    """Existing stations and candidate sites; ``datum`` and ``area`` hold for both by default.
+
+    Without a candidates file they are derived from the OSM file: places of these ``kinds``.
+    """
 
     datum: Datum = "wgs84"
     area: Area = "mainland"
     existing: TablePart | None = None
     candidates: TablePart | None = None
+    kinds: list[Host] = Field(default_factory=lambda: list(get_args(Host)), min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +103,12 @@ class SitesPart(_Part):
         return data
 
 
+class DistrictsPart(TablePart):
+    """The districts layer; without a file, boundaries of these levels in the OSM file."""
+
+    admin_levels: list[int] = Field(default_factory=lambda: [6, 7, 8])
+
+
 class QuestionPart(_Part):
     """What is asked: a standard in minutes, and at most one target."""
 
@@ -83,7 +119,7 @@ class QuestionPart(_Part):
     share: float | None = Field(None, gt=0, le=1)
     minimise: Literal["stations", "cost"] = "stations"
     time_limit: float = Field(60.0, gt=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
 
     @property
     def target(self) -> str | None:
@@ -108,9 +144,9 @@ class Scenario(_Part):
 
     title: str = "plan"
     network: NetworkPart = NetworkPart()
-    demand: TablePart = TablePart()
+    demand: DemandPart = DemandPart()
     sites: SitesPart = SitesPart()
-    districts: TablePart = TablePart()
+    districts: DistrictsPart = DistrictsPart()
     question: QuestionPart = QuestionPart()
     folder: Path = Field(default=Path(), exclude=True)
 
@@ -156,13 +192,23 @@ def scenario_toml(scenario: Scenario, *, relative_to: Path | None = None) -> str
     question["model"] = scenario.question.resolved_model
     if relative_to is not None:
         _move_paths(data, scenario, relative_to)
-    parts = (data["network"], data["demand"], data["districts"], *data["sites"].values())
-    for part in parts:
-        if isinstance(part, dict) and not part.get("columns", True):
-            del part["columns"]
-    if "file" not in data["districts"]:
-        del data["districts"]
+    _drop_idle(data)
     return tomli_w.dumps(data)
+
+
+def _drop_idle(data: dict[str, Any]) -> None:
+    """Take out what has no effect: table options without a table, derivation beside a table."""
+    demand, sites, districts = data["demand"], data["sites"], data["districts"]
+    table_only, derived_only = ("datum", "area", "columns"), ("cell_m", "weights", "total_people")
+    for key in derived_only if "file" in demand else table_only:
+        demand.pop(key, None)
+    for key in ("admin_levels",) if "file" in districts else table_only:
+        districts.pop(key, None)
+    if sites.get("candidates", {}).get("file"):
+        del sites["kinds"]
+    for part in (demand, districts, sites.get("existing", {}), sites.get("candidates", {})):
+        if not part.get("columns", True):
+            del part["columns"]
 
 
 def _move_paths(data: dict[str, Any], scenario: Scenario, folder: Path) -> None:
@@ -178,8 +224,7 @@ def _move_paths(data: dict[str, Any], scenario: Scenario, folder: Path) -> None:
 
 
 def _check_question(q: QuestionPart, source: str) -> None:
-    where = f"{source}：" if source else ""
-    where_en = f"{source}: " if source else ""
+    where, where_en = _labels(source)
     given = [t for t in TARGETS if getattr(q, t) is not None]
     if len(given) > 1:
         raise ScenarioError(
@@ -187,15 +232,18 @@ def _check_question(q: QuestionPart, source: str) -> None:
             f"{where_en}[question] sets {' and '.join(given)}: only one of new_sites, budget, "
             "share can be the target; delete the others.",
         )
-    needs = {"mclp": ("new_sites", "budget"), "lscp": (None,), "partial_cover": ("share",)}
     model = q.resolved_model
-    if q.target not in needs[model]:
-        wanted = " / ".join(t or "(none)" for t in needs[model])
-        raise ScenarioError(
-            f"{where}[question] 模型 {model} 需要的目标是 {wanted}，实际给了 {q.target or '无'}。",
-            f"{where_en}[question] model {model} wants the target {wanted}, "
-            f"but {q.target or 'none'} was given.",
-        )
+    fitting = {"mclp": ["new_sites", "budget"], "lscp": [], "partial_cover": ["share"]}[model]
+    if given == [] == fitting or set(given) & set(fitting):
+        return
+    wanted = f"要给 {' 或 '.join(fitting)}" if fitting else "不带目标"
+    wanted_en = f"wants {' or '.join(fitting)}" if fitting else "takes no target"
+    raise ScenarioError(
+        f"{where}[question] 模型 {model} {wanted}，实际给了 {''.join(given) or '无'}。"
+        "请改 model 或目标。",
+        f"{where_en}[question] model {model} {wanted_en}, but {''.join(given) or 'none'} was "
+        "given: change the model or the target.",
+    )
 
 
 def _explain(error: ValidationError, source: str) -> ScenarioError:
@@ -204,26 +252,63 @@ def _explain(error: ValidationError, source: str) -> ScenarioError:
     if first["type"] == "extra_forbidden":
         return _unknown_key(where, source)
     key = ".".join(where)
-    found = first.get("input")
-    label = f"{source}：" if source else ""
+    found = _shown(first.get("input"))
+    zh, en = _reason(first["type"], first.get("ctx", {}), first["msg"])
+    label, label_en = _labels(source)
     return ScenarioError(
-        f"{label}{key} = {found!r} 不可用：{first['msg']}。",
-        f"{source + ': ' if source else ''}{key} = {found!r} cannot be used: {first['msg']}.",
+        f"{label}{key} = {found} 不可用：{zh}。", f"{label_en}{key} = {found} cannot be used: {en}."
     )
 
 
+def _labels(source: str) -> tuple[str, str]:
+    return (f"{source}：", f"{source}: ") if source else ("", "")
+
+
+def _shown(value: Any) -> str:
+    """A value as TOML writes it, cut short."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
+
+
+def _reason(kind: str, limits: dict[str, Any], message: str) -> tuple[str, str]:
+    """Why pydantic refused a value, in both languages; its own words for what is rare."""
+    if kind == "literal_error":
+        known = str(limits["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"只能是 {known.replace(', ', '、')} 之一", f"it must be one of {known}"
+    for name, zh, en in (
+        ("gt", "要大于", "above"), ("ge", "不能小于", "at least"),
+        ("lt", "要小于", "below"), ("le", "不能大于", "at most"),
+    ):  # fmt: skip
+        if name in limits:
+            return f"{zh} {limits[name]:g}", f"it must be {en} {limits[name]:g}"
+    for start, zh, en in (
+        ("int", "要一个整数（不加引号）", "a whole number is wanted, without quotes"),
+        ("float", "要一个数字（不加引号）", "a number is wanted, without quotes"),
+        ("finite", "要一个有限的数字", "a finite number is wanted"),
+        ("string", "要文字（加引号）", "text is wanted, in quotes"),
+        ("model", '这里要一个表，如 file = "…"', "a table is wanted here, with keys of its own"),
+        ("dict", '这里要一个表，如 { weight = "人数" }', "a table is wanted here"),
+    ):
+        if kind.startswith(start):
+            return zh, en
+    return message, message
+
+
 def _unknown_key(where: tuple[str, ...], source: str) -> ScenarioError:
-    known = _known_keys(where[:-1])
-    near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.5)
-    every = _known_anywhere()
-    elsewhere = [k for k in every if k.rsplit(".", maxsplit=1)[-1] == where[-1]]
-    guess = elsewhere[:1] or near
-    zh = f"，是不是想写 {guess[0]}？" if guess else f"，可用的键：{'、'.join(known)}。"
-    en = f"; did you mean {guess[0]}?" if guess else f"; known keys: {', '.join(known)}."
-    label = f"{source}：" if source else ""
+    """Names the key of that name in another part, else the nearest one here, else anywhere."""
+    name, known = where[-1], _known_keys(where[:-1])
+    every = {key.rsplit(".", maxsplit=1)[-1]: key for key in reversed(_known_anywhere())}
+    here = {key: ".".join((*where[:-1], key)) for key in known}
+    near = difflib.get_close_matches(name, here, n=1, cutoff=NEAR)
+    far = difflib.get_close_matches(name, every, n=1, cutoff=NEAR)
+    guess = [every[n] for n in [name] if n in every] or [here[n] for n in near]
+    guess = guess or [every[n] for n in far]
+    listed, listed_en = "、".join(known), ", ".join(known)
+    zh = f"，是不是想写 {guess[0]}？" if guess else f"，可用的键：{listed}。"
+    en = f"; did you mean {guess[0]}?" if guess else f"; known keys: {listed_en}."
+    label, label_en = _labels(source)
     return ScenarioError(
-        f"{label}不认识的键 {'.'.join(where)}{zh}",
-        f"{source + ': ' if source else ''}unknown key {'.'.join(where)}{en}",
+        f"{label}不认识的键 {'.'.join(where)}{zh}", f"{label_en}unknown key {'.'.join(where)}{en}"
     )
 
 

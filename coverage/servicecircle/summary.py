@@ -5,7 +5,7 @@ from __future__ import annotations
 from servicecircle.errors import Lang
 from servicecircle.plan import Plan
 
-UNITS = {"people": ("人", "people"), "points": ("点", "points")}
+UNITS = {"people": ("人", "people"), "points": ("点", "points"), "relative": ("相对单位", "units")}
 
 
 def summary_lines(plan: Plan, lang: Lang = "zh") -> list[tuple[str, str]]:

@@ -1,0 +1,85 @@
+"""``check --rebuild``: walking times redone from the OSM file, held against the stored matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servicecircle.check import CUTOFF_MINUTES, MISFITS, Report
+from servicecircle.errors import OutputError
+from servicecircle.inputs import sha256
+from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.reach import TravelTimes, travel_times
+from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.stored_plan import Stored, read_folder
+
+SAME_MINUTES = 1e-6  # what another machine may round otherwise
+SAME_METRES = 1e-3
+
+
+def rebuild(folder: str | Path, report: Report) -> None:
+    """Redo reach from the OSM file that the scenario names, and hold the stored matrix to it.
+
+    Claims are added to ``report``; a file other than the one that was planned on is one that does
+    not hold, and ends it. Raises `OutputError` or `NetworkError` when folder or file cannot be
+    read.
+    """
+    stored = read_folder(Path(folder))
+    part = stored.scenario["network"]
+    osm = Path(folder) / str(part.get("osm", ""))
+    if not osm.is_file():
+        raise OutputError(
+            f"{osm}：找不到规划时用的 OSM 文件，无法重算。请放回原处，或去掉 --rebuild。",
+            f"{osm}: the OSM file that was planned on is not there, so reach cannot be redone. "
+            "Put it back, or leave out --rebuild.",
+        )
+    same_file = sha256(osm) == part.get("sha256")
+    report.claim("OSM 文件就是规划时的那份", "the OSM file is the one planned on", same_file)
+    if not same_file:
+        return
+    try:
+        _compare(stored, read_osm(osm, island_share=part["island_share"]), report)
+    except MISFITS as error:
+        report.misfit(error)
+
+
+def _compare(stored: Stored, network: WalkNetwork, report: Report) -> None:
+    a, part = stored.arrays, stored.scenario["network"]
+    streets, reach = Streets(network), {"max_snap_m": part["max_snap_m"]}
+    demand = snap(streets, a["demand_lng"], a["demand_lat"], **reach)
+    sites = snap(streets, a["site_lng"], a["site_lat"], **reach)
+    cutoff = max(CUTOFF_MINUTES, float(a["minutes_required"].max()))
+    times = travel_times(network, demand, sites, speed_kmh=part["speed_kmh"], cutoff=cutoff)
+    _compare_walks(stored, times, cutoff, report)
+    for zh, en, feet, gap in (
+        ("需求点到路的距离相同", "demand points lie as far from the streets", demand, a["gap_m"]),
+        ("站点到路的距离相同", "sites lie as far from the streets", sites, a["site_gap_m"]),
+    ):
+        report.claim(zh, en, _same_gaps(feet, gap))
+    islands = stored.said["islands"]
+    report.equal("islands: count", islands["count"], network.islands)
+    report.equal("islands: metres", islands["metres"], network.island_metres)
+    rows = [entry["rows"] for entry in stored.said["inputs"] if entry["role"] == "network"]
+    report.equal("inputs: network rows", rows, [network.n_edges])
+
+
+def _same_gaps(feet: Snapped, gap: NDArray[np.float64]) -> bool:
+    same_found = np.array_equal(feet.found, np.isfinite(gap))
+    return same_found and np.allclose(
+        feet.gap[feet.found], gap[feet.found], rtol=0, atol=SAME_METRES
+    )
+
+
+def _compare_walks(stored: Stored, times: TravelTimes, cutoff: float, report: Report) -> None:
+    """The same pairs (right at the cutoff they may differ), in the same minutes."""
+    a = stored.arrays
+    ours = times.rows * times.n_sites + times.indices
+    theirs = stored.rows * times.n_sites + a["indices"]
+    _, i, j = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    alone = [np.delete(times.minutes, i), np.delete(a["minutes"], j)]
+    at_cutoff = np.all(np.concatenate(alone) >= cutoff - SAME_MINUTES)
+    report.claim("截断时间内的步行相同", "the same walks are within the cutoff", at_cutoff)
+    same = np.allclose(times.minutes[i], a["minutes"][j], rtol=0, atol=SAME_MINUTES)
+    report.claim("步行分钟数相同", "the same minutes", same)

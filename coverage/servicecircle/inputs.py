@@ -1,0 +1,245 @@
+"""What a scenario brings: streets, demand, sites and districts, read from tables or derived.
+
+Tables win; what has no table comes out of the OSM file (`places.py`). Whichever it was, the
+columns are the same, and `Inputs.files` records file, sha256, datum, rows and date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from servicecircle import places, tables
+from servicecircle.contraction import Floats
+from servicecircle.errors import ScenarioError
+from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.scenario import Scenario, TablePart
+from servicecircle.table_files import cell_text
+
+Note = tuple[str, str]  # something worth knowing, in Chinese and in English
+
+
+@dataclass
+class Inputs:
+    """Demand, sites (existing first) and districts in WGS-84; what was assumed, as notes.
+
+    ``files`` has one record per file and role, as ``plan.json`` lists them under ``inputs``.
+    """
+
+    demand: gpd.GeoDataFrame
+    sites: gpd.GeoDataFrame
+    districts: gpd.GeoDataFrame | None
+    files: list[dict[str, Any]]
+    notes: list[Note]
+
+
+def read_network(scenario: Scenario) -> WalkNetwork:
+    """The walking network of the scenario's OSM file."""
+    osm = _require(scenario.network.osm, "network.osm", "--osm")
+    return read_osm(scenario.path(osm), island_share=scenario.network.island_share)
+
+
+def read_inputs(scenario: Scenario, network: WalkNetwork) -> Inputs:
+    """Read or derive everything but the streets."""
+    reader = _Reader(scenario, network)
+    reader.record_network()
+    demand, sites = reader.demand(), reader.sites()
+    districts = reader.districts(demand, sites)
+    demand, sites = _with_district(demand, districts), _with_district(sites, districts)
+    reader.notes += _unknown_districts(demand, districts)
+    demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
+    return Inputs(demand, sites, districts, reader.files, reader.notes)
+
+
+def _require(value: str | None, key: str, option: str) -> str:
+    if value:
+        return value
+    raise ScenarioError(
+        f"缺少 {key}：请在方案文件里写 {key}，或在命令行用 {option} 给出文件。",
+        f"{key} is missing: set it in the scenario, or hand in a file with {option}.",
+    )
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass
+class _Reader:
+    """Reads one scenario's inputs; keeps the records and notes of what it read."""
+
+    scenario: Scenario
+    network: WalkNetwork
+    files: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def osm(self) -> Path:
+        return self.scenario.path(self.scenario.network.osm or "")
+
+    @cached_property
+    def osm_sha256(self) -> str:
+        return sha256(self.osm)
+
+    @cached_property
+    def osm_places(self) -> pd.DataFrame:
+        return places.read_places(self.osm)
+
+    def record_network(self) -> None:
+        expected = self.scenario.network.sha256
+        if expected and expected.lower() != self.osm_sha256:
+            raise ScenarioError(
+                f"{self.osm}：与方案中的 sha256 不符（换过文件？）。"
+                "确认用新文件，就删去 network.sha256。",
+                f"{self.osm}: its sha256 is not the scenario's (was the file replaced?). If the "
+                "new file is meant, delete network.sha256.",
+            )
+        self.record_derived("network", self.network.n_edges)
+
+    def record_derived(self, role: str, rows: int) -> None:
+        """Note something that came out of the OSM file."""
+        self.files.append(
+            {"role": role, "file": self.osm.name, "sha256": self.osm_sha256, "datum": "wgs84",
+             "rows": rows, "osm_date": self.network.date}
+        )  # fmt: skip
+
+    def table(
+        self, part: TablePart, input_role: str, read: Callable[..., gpd.GeoDataFrame], **how: Any
+    ) -> gpd.GeoDataFrame:
+        """Read a table through the one door, and note it."""
+        path = self.scenario.path(part.file or "")
+        options: dict[str, Any] = {
+            "datum": part.datum,
+            "area": part.area,
+            "columns": part.columns or None,
+            "sheet": part.sheet,
+        }
+        table = read(path, **options, **how)
+        said = table.attrs.get("notes", ())
+        self.notes.extend((f"{path.name}：{zh}", f"{path.name}: {en}") for zh, en in said)
+        self.files.append(
+            {"role": input_role, "file": path.name, "sha256": sha256(path), "datum": part.datum,
+             "rows": len(table), "osm_date": None}
+        )  # fmt: skip
+        return table
+
+    def demand(self) -> gpd.GeoDataFrame:
+        part = self.scenario.demand
+        if part.file:
+            table = self.table(part, "demand", tables.read_demand)
+            weighed = "weight" in table.attrs.get("columns", ())
+            table.attrs["weight_unit"] = "people" if weighed else "points"
+            return table
+        table = places.demand_from(
+            self.osm_places, self.network, cell_m=part.cell_m,
+            weights=part.weights.model_dump(), total_people=part.total_people,
+        )  # fmt: skip
+        table.attrs["weight_unit"] = "people" if part.total_people else "relative"
+        self.record_derived("demand", len(table))
+        if not part.total_people:
+            self.notes.append(
+                (
+                    "没有需求点表：需求由地图上的餐饮、商店、街道、公交等推算，是相对权重，不是人数。",
+                    "no demand table: demand is derived from food outlets, shops, streets, bus "
+                    "stops … on the map, in relative units, not people.",
+                )
+            )
+        return table
+
+    def sites(self) -> gpd.GeoDataFrame:
+        part = self.scenario.sites
+        layers = []
+        if part.existing is not None and part.existing.file:
+            table = self.table(part.existing, "existing", tables.read_sites, role="existing")
+            layers.append(table.assign(layer="existing"))
+        if part.candidates is not None and part.candidates.file:
+            table = self.table(part.candidates, "candidates", tables.read_sites, role="candidate")
+        else:
+            table = places.candidates_from(self.osm_places, part.kinds)
+            self.record_derived("candidates", len(table))
+        layers.append(table.assign(layer="candidates"))
+        if len(layers) == 2:
+            tables.check_unique_site_ids(layers[1], layers[0])
+        return _one_table(layers)
+
+    def districts(
+        self, demand: gpd.GeoDataFrame, sites: gpd.GeoDataFrame
+    ) -> gpd.GeoDataFrame | None:
+        part = self.scenario.districts
+        if part.file:
+            return self.table(part, "districts", tables.read_districts)
+        found = places.read_districts_of(self.osm, part.admin_levels)
+        if found is None:
+            return None
+        used = [found.sindex.query(t.geometry, predicate="intersects")[1] for t in (demand, sites)]
+        found = found.iloc[np.unique(np.concatenate(used))].reset_index(drop=True)
+        self.record_derived("districts", len(found))
+        return found if len(found) else None
+
+
+def _one_table(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """Existing stations and candidates in one table; text that only one has is empty there."""
+    merged = pd.concat(layers, ignore_index=True)
+    for column in merged.columns.difference(["geometry", "lng", "lat", "cost"]):
+        if merged[column].dtype == object or pd.api.types.is_string_dtype(merged[column]):
+            merged[column] = merged[column].where(merged[column].notna(), "")
+    return gpd.GeoDataFrame(merged, geometry="geometry", crs="EPSG:4326")
+
+
+def _with_district(
+    points: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None
+) -> gpd.GeoDataFrame:
+    """The district of each point: the table's own word, else the smallest polygon around it."""
+    points = points.copy()
+    own = points["district"] if "district" in points else pd.Series("", index=points.index)
+    name = np.array([cell_text(word).strip() for word in own], object)
+    if districts is not None:
+        area = districts.to_crs("EPSG:6933").area.to_numpy()  # equal-area, only to rank by size
+        point, polygon = districts.sindex.query(points.geometry, predicate="intersects")
+        order = np.lexsort([area[polygon], point])
+        row, first = np.unique(point[order], return_index=True)
+        inside = np.full(len(points), "", object)
+        inside[row] = districts["district"].to_numpy(object)[polygon[order][first]]
+        name = np.where(name == "", inside, name)
+    points["district"] = name
+    return points
+
+
+def _unknown_districts(demand: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None) -> list[Note]:
+    """A note where demand names districts that the districts' table does not have."""
+    if districts is None:
+        return []
+    strange = ~demand["district"].isin([*districts["district"], ""])
+    if not strange.any():
+        return []
+    names = "、".join(sorted(set(demand["district"][strange]))[:5])
+    return [
+        (
+            f"{int(strange.sum())} 个需求点写的区不在行政区图层里（如 {names}），"
+            "其标准按本点或问题的分钟数。请统一名称。",
+            f"{int(strange.sum())} demand points name a district that the districts layer does "
+            f"not have (such as {names}); their standard is their own or the question's. "
+            "Use the same names.",
+        )
+    ]
+
+
+def _standards(
+    demand: gpd.GeoDataFrame, districts: gpd.GeoDataFrame | None, minutes: float
+) -> Floats:
+    """Minutes per demand point: its own, else its district's, else the question's."""
+    own = demand["minutes"] if "minutes" in demand else pd.Series(np.nan, index=demand.index)
+    if districts is not None:
+        by_name = districts.set_index("district")["minutes"]
+        own = own.fillna(demand["district"].map(by_name))
+    return np.asarray(own.astype(float).fillna(minutes), float)

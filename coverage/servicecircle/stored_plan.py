@@ -1,0 +1,196 @@
+"""A plan folder read back: plain arrays and dictionaries, with numpy and pyarrow alone.
+
+What a reader can rely on: every array has the kind and the number of dimensions of `ARRAYS` and
+`COLUMNS`. Nothing here unpickles, and nothing says whether the content is true: `check` does.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from servicecircle.errors import OutputError
+
+SCHEMA = "servicecircle-plan/1"
+MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
+
+# certificate.npz: (numpy kind, per what); "pair" is one per walk, "one" a single number
+ARRAYS = {
+    "indptr": ("i", "row"), "indices": ("i", "pair"), "minutes": ("f", "pair"),
+    "demand_id": ("U", "demand"), "demand_lng": ("f", "demand"), "demand_lat": ("f", "demand"),
+    "weight": ("f", "demand"), "minutes_required": ("f", "demand"), "minutes_own": ("f", "demand"),
+    "gap_m": ("f", "demand"), "multipliers": ("f", "demand"),
+    "site_id": ("U", "site"), "site_lng": ("f", "site"), "site_lat": ("f", "site"),
+    "site_gap_m": ("f", "site"), "site_district": ("U", "site"), "status": ("U", "site"),
+    "cost": ("f", "site"), "chosen": ("b", "site"),
+    "share_multiplier": ("f", "one"), "budget_multiplier": ("f", "one"),
+}  # fmt: skip
+LEAF_ARRAYS = {
+    "leaf_indptr": ("i", 1), "leaf_site": ("i", 1), "leaf_value": ("i", 1), "leaf_row": ("i", 1),
+    "table_group": ("i", 1), "table_multipliers": ("f", 2), "table_share": ("f", 1),
+    "table_budget": ("f", 1),
+}  # fmt: skip
+COLUMNS = {
+    "demand_id": "O", "lng": "f", "lat": "f", "weight": "f", "minutes_required": "f",
+    "snapped": "b", "site_id": "O", "minutes": "f", "covered": "b", "times_covered": "i",
+    "district": "O",
+}  # fmt: skip
+_BROKEN = (
+    OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, RecursionError,
+    NotImplementedError, OverflowError, csv.Error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@dataclass
+class Stored:
+    """A plan folder's content.
+
+    ``said`` is ``plan.json``; ``stations`` the rows of ``stations.csv`` as text; ``features`` those
+    of ``stations.geojson``; ``demand`` the columns of ``demand.parquet``; ``arrays`` the
+    certificate, its tree apart in ``leaves`` (empty where there is none).
+    """
+
+    said: dict[str, Any]
+    scenario: dict[str, Any]
+    stations: list[dict[str, str]]
+    features: list[dict[str, Any]]
+    demand: dict[str, NDArray[Any]]
+    arrays: dict[str, NDArray[Any]]
+    leaves: dict[str, NDArray[Any]]
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """The question that the scenario asks."""
+        question: dict[str, Any] = self.scenario["question"]
+        return question
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Weight per demand row."""
+        return np.asarray(self.arrays["weight"], float)
+
+    @property
+    def chosen(self) -> NDArray[np.bool_]:
+        """Mask of the open sites."""
+        return np.asarray(self.arrays["chosen"], bool)
+
+    @property
+    def new(self) -> NDArray[np.bool_]:
+        """Mask of the sites that the plan opens."""
+        return self.chosen & ~self.status("existing")
+
+    def status(self, *names: str) -> NDArray[np.bool_]:
+        """Mask of the sites with one of these statuses."""
+        return np.isin(self.arrays["status"], names)
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Demand row of every stored walk."""
+        return np.repeat(np.arange(len(self.weight)), np.diff(self.arrays["indptr"]))
+
+    @cached_property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(demand row, site) of every walk within the standard."""
+        a = self.arrays
+        within = a["minutes"] <= a["minutes_required"][self.rows] + MINUTES_TOLERANCE
+        return self.rows[within], a["indices"][within]
+
+    def times_covered(self, sites: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Per demand row: by how many of the masked sites it is covered."""
+        row, site = self.pairs
+        return np.bincount(row[sites[site]], minlength=len(self.weight))
+
+    @cached_property
+    def reachable(self) -> NDArray[np.bool_]:
+        """Which demand rows some allowed site covers."""
+        return self.times_covered(~self.status("forbidden")) > 0
+
+
+def read_folder(folder: Path) -> Stored:
+    """Read a plan folder's files. Raises `OutputError` that names the file that fails."""
+    name = "plan.json"
+    try:
+        said = _object(_json(folder / name))
+        if said.get("schema") != SCHEMA:
+            raise ValueError(f"schema {said.get('schema')!r}, not {SCHEMA!r}")
+        name = "scenario.toml"
+        scenario = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+        for part in ("network", "question"):
+            _object(scenario[part])
+        name = "stations.csv"
+        with (folder / name).open(encoding="utf-8-sig", newline="") as file:
+            stations = [dict(row) for row in csv.DictReader(file, strict=True)]
+        name = "stations.geojson"
+        features = [_object(f) for f in _object(_json(folder / name))["features"]]
+        name = "demand.parquet"
+        demand = _read_parquet(folder / name)
+        name = "certificate.npz"
+        arrays, leaves = _read_certificate(folder / name)
+        return Stored(said, scenario, stations, features, demand, arrays, leaves)
+    except _BROKEN as error:
+        reason = f"{type(error).__name__}: {error}"[:300]
+        raise OutputError(
+            f"{folder / name}：读不了（{reason}）。请确认这是完整的规划结果文件夹。",
+            f"{folder / name}: cannot be read ({reason}). Is this a complete plan folder?",
+        ) from error
+
+
+def unguarded(text: str) -> str:
+    """A cell of ``stations.csv`` without the quote mark that keeps spreadsheets from computing."""
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _json(path: Path) -> Any:
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON number")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"an object is wanted here, not {type(value).__name__}")
+    return value
+
+
+def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
+    import pyarrow.parquet as pq  # noqa: PLC0415 (slow to import, needed only here)
+
+    with path.open("rb") as file:
+        table = pq.read_table(file)
+    columns = {name: table.column(name).to_numpy() for name in COLUMNS}
+    for name, kind in COLUMNS.items():
+        if columns[name].dtype.kind != kind:
+            raise ValueError(f"column {name} is of type {table.column(name).type}, or has gaps")
+    return columns
+
+
+def _read_certificate(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        arrays = {
+            name: _array(stored[name], name, kind, 0 if per == "one" else 1)
+            for name, (kind, per) in ARRAYS.items()
+        }
+        leaves = {}
+        if "leaf_indptr" in stored.files:
+            leaves = {
+                name: _array(stored[name], name, kind, dimensions)
+                for name, (kind, dimensions) in LEAF_ARRAYS.items()
+            }
+    return arrays, leaves
+
+
+def _array(array: NDArray[Any], name: str, kind: str, dimensions: int) -> NDArray[Any]:
+    if array.dtype.kind != kind or array.ndim != dimensions:
+        raise ValueError(f"{name} has the type {array.dtype} and {array.ndim} dimensions")
+    return array.astype(np.int64) if kind == "i" else array
