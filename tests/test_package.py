@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import zipfile
@@ -108,3 +109,26 @@ def test_the_wheel_holds_no_package_called_coverage(wheel):
     assert "servicecircle/__init__.py" in names
     assert "servicecircle/plan.schema.json" in names
     assert not [name for name in names if name.startswith("coverage/")]
+
+
+def test_an_installed_wheel_plans_the_bundled_city(wheel, tmp_path):
+    """In an empty environment, away from the checkout, offline: plan, check, export."""
+    venv, work = tmp_path / "venv", tmp_path / "work"
+    work.mkdir()
+    scripts = venv / ("Scripts" if sys.platform == "win32" else "bin")
+    for command in (
+        ["uv", "venv", "--quiet", "--python", sys.executable, str(venv)],
+        ["uv", "pip", "install", "--quiet", "--python", str(venv), str(wheel)],
+    ):
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    env = {**os.environ, "PYTHONPATH": "", "NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+    tool = str(scripts / "servicecircle")
+    for arguments in (["plan", "--out", "p"], ["check", "p"], ["export", "p", "--to", "gaode"]):
+        done = subprocess.run(
+            [tool, *arguments], cwd=work, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (work / "p" / "map.html").stat().st_size > 100_000
+    assert list((work / "p" / "export").glob("*gcj02.xlsx"))
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "servicecircle/bundle/app.py" in names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -13,6 +14,8 @@ from servicecircle.network import WalkNetwork
 
 MAX_SNAP_M = 500.0
 TIE_M = 0.001  # streets this much farther than the nearest one count as equally near
+_THREADS = 2
+_CHUNK = 10_000  # points per task
 _PLANE_SLACK = 1.01  # the plane's scale may differ from 1 far from its centre
 
 
@@ -65,6 +68,13 @@ class Streets:
 
         Among segments within 1 mm of the nearest, the smallest (way id, segment number) wins.
         """
+        parts = np.array_split(np.arange(len(x)), max(1, len(x) // _CHUNK))
+        with ThreadPoolExecutor(_THREADS) as pool:  # the tree lets go of Python's lock
+            found = list(pool.map(lambda part: self._nearest(x[part], y[part], max_m), parts))
+        point = np.concatenate([part[p] for part, (p, _) in zip(parts, found, strict=True)])
+        return point, np.concatenate([segment for _, segment in found])
+
+    def _nearest(self, x: Floats, y: Floats, max_m: float) -> tuple[Ints, Ints]:
         points = shapely.points(x, y)
         pair, distance = self.tree.query_nearest(
             points, max_distance=max_m * _PLANE_SLACK, return_distance=True, all_matches=False
@@ -72,8 +82,7 @@ class Streets:
         point, best = pair
         near = self.tree.query(points[point], predicate="dwithin", distance=distance + TIE_M)
         crowded = np.bincount(near[0], minlength=len(point)) > 1
-        tied = crowded[near[0]]
-        return point, self._settle(best, near[:, tied])
+        return point, self._settle(best, near[:, crowded[near[0]]])
 
     def _settle(self, best: Ints, near: NDArray) -> Ints:
         """Replace ``best`` where several segments are equally near."""
