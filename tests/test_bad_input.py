@@ -403,18 +403,9 @@ def test_a_missing_scenario(refused):
     refused("nothing.toml", zh=["nothing.toml", "找不到这个方案文件"], en=["no such scenario file"])
 
 
-def test_nothing_at_all(refused):
-    refused(zh=["缺少 network.osm"], en=["network.osm is missing"])
-
-
-@pytest.mark.parametrize("part", ["demand", "candidates"])
-def test_a_table_that_nobody_named(refused, tmp_path, part):
-    path = main_street(tmp_path, new_sites=1)
-    text = path.read_text(encoding="utf-8")
-    text = text.replace('[demand]\nfile = "demand.csv"', "") if part == "demand" else text
-    text = text.replace('candidates = "candidates.csv"', "") if part == "candidates" else text
-    path.write_text(text, encoding="utf-8")
-    refused(path, zh=["缺少", part, f"--{part}"], en=["is missing", part, f"--{part}"])
+def test_neither_candidates_nor_places_to_derive_them_from(refused, tmp_path):
+    path = replace(main_street(tmp_path, new_sites=1), 'candidates = "candidates.csv"', "")
+    refused(path, zh=["--candidates"], en=["--candidates"])
 
 
 @pytest.mark.parametrize(

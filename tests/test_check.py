@@ -259,6 +259,80 @@ def test_a_false_detail_is_refused(copy, case):
     assert check_folder(folder).exit_code == 1
 
 
+def leaves_of(value, path=()):
+    """(path, value) of every number, text, truth and null in a JSON document."""
+    if isinstance(value, dict):
+        return [leaf for key, part in value.items() for leaf in leaves_of(part, (*path, key))]
+    if isinstance(value, list):
+        return [leaf for i, part in enumerate(value) for leaf in leaves_of(part, (*path, i))]
+    return [(path, value)]
+
+
+def another(value):
+    """A value of the same kind that is not the same."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value * 1.001 + 0.001 if isinstance(value, float) else value + 1
+    return "x" if value is None else value + "x"
+
+
+# said, but by no means countable from the folder: times, words, digests of tables …
+UNCOUNTED = {"seconds", "notes", "attribution", "osm_date"}
+WITH_THE_STREETS = {"islands"}  # … and what only --rebuild can tell
+
+
+def is_counted(path):
+    digest_of_a_table = path[0] == "inputs" and path[2] == "sha256" and path[1] > 0
+    edges = path == ("inputs", 0, "rows")
+    rows_of_districts = path[0] == "inputs" and path[1] == 4 and path[2] == "rows"
+    return not (
+        (UNCOUNTED | WITH_THE_STREETS) & set(path)
+        or digest_of_a_table or edges or rows_of_districts
+    )  # fmt: skip
+
+
+def test_no_figure_can_be_changed_alone(copy):
+    """Every single number, word and truth of plan.json, one after the other."""
+    folder = copy("districts")
+    text = (folder / "plan.json").read_text(encoding="utf-8")
+    passed = []
+    for path, value in leaves_of(json.loads(text)):
+        said = json.loads(text)
+        part = said
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = another(value)
+        (folder / "plan.json").write_text(json.dumps(said), encoding="utf-8")
+        try:
+            holds = check_folder(folder).exit_code in (0, 3)
+        except OutputError:
+            holds = False
+        if holds:
+            passed.append(path)
+    assert [path for path in passed if is_counted(path)] == []
+
+
+def test_no_cell_of_the_demand_table_can_be_changed_alone(copy):
+    folder = copy("districts")
+    table = pd.read_parquet(folder / "demand.parquet")
+    passed = []
+    for column in table.columns:
+        for row in range(len(table)):
+            value = table[column].iloc[row]
+            value = value.item() if isinstance(value, np.generic) else value
+            value = None if pd.isna(value) else value
+            changed = 1.0 if value is None and column == "minutes" else another(value)
+            cells = table[column].tolist()
+            cells[row] = changed
+            table.assign(**{column: pd.Series(cells, dtype=table[column].dtype)}).to_parquet(
+                folder / "demand.parquet", index=False
+            )
+            if check_folder(folder).exit_code != 1:
+                passed.append((column, row))
+    assert passed == []
+
+
 # certificate.npz; sites are E1, C1 … C5, demand d1 … d8
 CERTIFICATE = {
     "chosen flipped": ("mclp", lambda a: {"chosen": ~a["chosen"]}),

@@ -475,7 +475,7 @@ def covered(folder, town, **question):
         return 0.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(street_towns(), st.integers(1, 4))
 def test_one_more_site_never_covers_less(tmp_path_factory, town, sites):
     folder = tmp_path_factory.mktemp("town")
@@ -483,7 +483,7 @@ def test_one_more_site_never_covers_less(tmp_path_factory, town, sites):
     assert covered(folder, town, new_sites=sites + 1) >= fewer
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(street_towns(), st.floats(1, 40), st.floats(0.1, 20))
 def test_a_longer_standard_never_covers_less(tmp_path_factory, town, minutes, more):
     folder = tmp_path_factory.mktemp("town")
@@ -491,7 +491,7 @@ def test_a_longer_standard_never_covers_less(tmp_path_factory, town, minutes, mo
     assert covered(folder, town, new_sites=2, minutes=minutes + more) >= shorter
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(street_towns(), st.lists(st.sampled_from(["", 1, 4, 35]), min_size=12, max_size=12))
 def test_every_point_is_held_to_its_own_standard(tmp_path_factory, town, minutes):
     """Recounted from the places: metres to the nearest open station against 1 km per 15 minutes."""

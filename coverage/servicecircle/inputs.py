@@ -183,8 +183,10 @@ class _Reader:
             return None
         used = [found.sindex.query(t.geometry, predicate="intersects")[1] for t in (demand, sites)]
         found = found.iloc[np.unique(np.concatenate(used))].reset_index(drop=True)
+        if not len(found):
+            return None
         self.record_derived("districts", len(found))
-        return found if len(found) else None
+        return found
 
 
 def _one_table(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
+import os
 import re
 import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,11 @@ from servicecircle.plan import FAR_GAP_M, OSM_ATTRIBUTION, Plan
 from servicecircle.scenario import Scenario, scenario_toml
 from servicecircle.stored_plan import SCHEMA
 from servicecircle.table_files import cell_text
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FILES = (
     "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
@@ -37,7 +42,6 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _NAME_BYTES = 200  # file systems allow 255
 _HIDDEN = ".servicecircle-"  # what is being built, until it is whole
-_TRIES = 20  # when other runs put their plans into the same place
 
 
 def default_folder(title: str) -> Path:
@@ -51,7 +55,9 @@ def default_folder(title: str) -> Path:
 def require_writable(folder: Path) -> None:
     """Raise `OutputError` early when ``folder`` is no plan, or cannot be written."""
     try:
-        if folder.exists() and not _is_plan(folder):
+        with _alone(folder.resolve().parent):
+            may_go = not folder.exists() or _is_plan(folder)
+        if not may_go:
             raise OutputError(
                 f"{folder}：这里已有内容，但不是规划结果，不会覆盖。请用 --out 换一个文件夹。",
                 f"{folder}: exists and is not a plan, so it is not overwritten. "
@@ -266,55 +272,53 @@ def _beside(folder: Path) -> Iterator[Path]:
 def _put_in_place(building: Path, folder: Path) -> None:
     """Rename ``building`` to ``folder``; an older plan there goes, other files in it stay.
 
-    Other runs may do the same at the same time: the last one's plan remains, whole.
+    Other runs may do the same at the same time: one waits for the other, the last one's remains.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for _ in range(_TRIES):
+    with _alone(folder.parent):
         if not folder.exists():
-            try:
-                building.rename(folder)
-                return
-            except OSError:
-                if not folder.exists():
-                    raise
-        _replace(building, folder)
-        if not building.exists():
+            building.rename(folder)
             return
-    raise OSError(errno.EBUSY, "another plan is being written into the same folder")
-
-
-def _replace(building: Path, folder: Path) -> None:
-    """Move an older plan away and ``building`` into its place; back again on any failure.
-
-    Returns with ``building`` still there when another run was quicker.
-    """
-    aside = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=folder.parent))
-    old = aside / "plan"
-    try:
         _carry_over(folder, building)
-        folder.rename(old)
-        building.rename(folder)
-    except OSError as error:
-        quicker = folder.exists() if old.exists() else isinstance(error, FileNotFoundError)
-        if not quicker:
-            raise
-    finally:  # also when interrupted between the two renames
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        shutil.rmtree(aside, ignore_errors=True)
+        aside = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=folder.parent))
+        old = aside / "plan"
+        try:
+            folder.rename(old)
+            building.rename(folder)
+        finally:  # also when interrupted between the two renames
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _alone(parent: Path) -> Iterator[None]:
+    """While no other run puts a plan into ``parent``; the lock ends with the process at latest.
+
+    Where folders cannot be locked (Windows, some network drives) two runs at the very same moment
+    may see one of them fail, with a message.
+    """
+    handle = -1
+    try:
+        with suppress(OSError):
+            if fcntl is not None:
+                handle = os.open(parent, os.O_RDONLY)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
 def _carry_over(folder: Path, building: Path) -> None:
     """Copy the planner's own files of an older plan."""
     for other in folder.iterdir():
+        target = building / other.name
         if other.name in FILES:
             continue
-        target = building / other.name
         if other.is_dir() and not other.is_symlink():
-            shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(other, target, symlinks=True)
         else:
-            target.unlink(missing_ok=True)
             shutil.copy2(other, target, follow_symlinks=False)
 
 

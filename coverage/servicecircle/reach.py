@@ -109,13 +109,16 @@ def travel_times(
     chunks = [on_network[i : i + _CHUNK] for i in range(0, len(on_network), _CHUNK)]
     counts = np.zeros(len(sites), np.int64)
     found: list[tuple[Ints, Floats]] = []
-    with ThreadPoolExecutor(_THREADS) as pool:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
         tasks = [pool.submit(_reach_chunk, graph, points, sites, c, reach_m) for c in chunks]
         for chunk, task in zip(chunks, tasks, strict=True):
             counts[chunk], point, metres = task.result()
             found.append((point, metres))
             if progress:
                 progress(int(chunk[-1]) + 1, len(sites))
+    finally:  # on Ctrl-C, what has not begun is not begun
+        pool.shutdown(cancel_futures=True)
     by_site = np.concatenate([[0], np.cumsum(counts)])
     point = np.concatenate([np.empty(0, np.int64), *(f[0] for f in found)])
     minutes = np.concatenate([np.empty(0), *(f[1] for f in found)]) / metres_per_minute
