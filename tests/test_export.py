@@ -79,7 +79,8 @@ def test_hostile_names_stay_text(folder, tmp_path):
     plan_folder.write_csv(table, copy / "stations.csv")
     xlsx, text = export_stations(copy, "baidu")
     sheet = pd.read_excel(xlsx, sheet_name="站点", engine="calamine")
-    assert sheet["名称"].head(5).tolist() == ['=HYPERLINK("http://x")', "+SUM(A1)", "@cmd", *names[3:]]
+    bare = ['=HYPERLINK("http://x")', "+SUM(A1)", "@cmd", *names[3:]]
+    assert sheet["名称"].head(5).tolist() == bare
     with text.open(encoding="utf-8-sig", newline="") as file:
         cells = [row["名称"] for row in csv.DictReader(file)]
     assert cells[:5] == names  # the guard is there again

@@ -285,7 +285,7 @@ def _conclude(search: Search, found: Multipliers, grown: Grown) -> Selection:
 
 
 def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= 1e-10 * max(1.0, abs(b))
+    return abs(a - b) <= 1e-10 * abs(b)
 
 
 def _selection(
