@@ -15,7 +15,7 @@ from servicecircle import bundled, plan_folder
 from servicecircle.coordinates import bd09_to_wgs84, from_wgs84, gcj02_to_wgs84
 from servicecircle.export.station_tables import PROVIDERS, export_stations
 from servicecircle.plan import make_plan
-from servicecircle.scenario import load_scenario
+from servicecircle.scenario import OSM_ATTRIBUTION, load_scenario
 
 BACK = {"gaode": gcj02_to_wgs84, "baidu": bd09_to_wgs84}
 
@@ -60,9 +60,19 @@ def test_rows_from_osm_carry_its_licence(folder):
     table = pd.read_csv(text, dtype=str, encoding="utf-8-sig", keep_default_na=False)
     from_osm = table["编码"].str.match(r"(node|way)/")
     assert from_osm.any() and not from_osm.all()
-    assert (table["来源"][from_osm] == "OpenStreetMap").all()
-    assert table["署名与许可"][from_osm].str.contains("ODbL").all()
+    assert (table["来源"][from_osm] == "OSM 路网文件").all()
+    assert table["署名与许可"][from_osm].str.contains("虚构").all()  # the bundled city's own data
     assert (table["署名与许可"][~from_osm] == "").all()
+
+
+def test_real_osm_rows_carry_the_odbl(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "real")
+    said = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
+    said["attribution"] = OSM_ATTRIBUTION
+    (copy / "plan.json").write_text(json.dumps(said), encoding="utf-8")
+    table = pd.read_csv(export_stations(copy, "baidu")[1], dtype=str, keep_default_na=False)
+    from_osm = table["编码"].str.match(r"(node|way)/")
+    assert table["署名与许可"][from_osm].str.contains("OpenStreetMap.*ODbL").all()
 
 
 def test_hostile_names_stay_text(folder, tmp_path):

@@ -146,14 +146,7 @@ class _Reader:
         )  # fmt: skip
         table.attrs["weight_unit"] = "people" if part.total_people else "relative"
         self.record_derived("demand", len(table))
-        if not part.total_people:
-            self.notes.append(
-                (
-                    "没有需求点表：需求由地图上的餐饮、商店、街道、公交等推算，是相对权重，不是人数。",
-                    "no demand table: demand is derived from food outlets, shops, streets, bus "
-                    "stops … on the map, in relative units, not people.",
-                )
-            )
+        self.notes.append(_derived_note(part.total_people))
         return table
 
     def sites(self) -> gpd.GeoDataFrame:
@@ -187,6 +180,17 @@ class _Reader:
             return None
         self.record_derived("districts", len(found))
         return found
+
+
+def _derived_note(total_people: float | None) -> Note:
+    zh = "没有需求点表：需求由地图上的餐饮、商店、街道、公交等推算，"
+    en = "no demand table: demand is derived from shops, food, streets, stops … on the map, "
+    if total_people:
+        return (
+            f"{zh}再按总人数 {total_people:,.0f} 分摊，不是实测人数。",
+            f"{en}and {total_people:,.0f} people in all are spread over it; nobody counted them.",
+        )
+    return f"{zh}是相对权重，不是人数。", f"{en}in relative units, not people."
 
 
 def _one_table(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

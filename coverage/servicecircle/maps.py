@@ -40,7 +40,8 @@ from servicecircle.map_panel import (
 )
 from servicecircle.network import WalkNetwork
 from servicecircle.places import read_water
-from servicecircle.plan import OSM_ATTRIBUTION, Plan
+from servicecircle.plan import Plan
+from servicecircle.scenario import OSM_ATTRIBUTION
 from servicecircle.snapping import Snapped, Streets
 
 MAX_STANDARDS = 4  # standards that get circles, those of most weight
@@ -48,9 +49,7 @@ SIMPLIFY_M = 5.0
 NEAR = 0.02  # degrees, some 2 km: an unsnapped point so near the streets is drawn
 METRES_PER_DEGREE = 111_320.0  # of latitude, roughly
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_ATTRIBUTION = (
-    f'<a href="https://www.openstreetmap.org/copyright" rel="noopener">{safe(OSM_ATTRIBUTION)}</a>'
-)
+_LICENCE_PAGE = "https://www.openstreetmap.org/copyright"
 
 
 def map_html(plan: Plan) -> str:
@@ -140,8 +139,16 @@ def _bare_map(plan: Plan, frame: map_images.Frame) -> folium.Map:
     root.title = safe(plan.scenario.title)
     root.header.add_child(Raw(map_layers.inlined_leaflet()), name="leaflet")
     root.header.add_child(Raw(f"<style>{map_panel.STYLE}</style>"), name="style")
-    map_layers.Fittings(_ATTRIBUTION, _view(plan, frame)).add_to(result)
+    map_layers.Fittings(_attribution(plan), _view(plan, frame)).add_to(result)
     return result
+
+
+def _attribution(plan: Plan) -> str:
+    """Whose the streets are; OpenStreetMap's name leads to its licence."""
+    owner = plan.scenario.network.attribution
+    if owner != OSM_ATTRIBUTION:
+        return safe(owner)
+    return f'<a href="{_LICENCE_PAGE}" rel="noopener">{safe(owner)}</a>'
 
 
 def _water_of(network: WalkNetwork) -> gpd.GeoDataFrame | None:

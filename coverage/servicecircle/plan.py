@@ -28,7 +28,6 @@ from servicecircle.scenario import Scenario
 from servicecircle.snapping import Snapped, Streets, snap
 
 FAR_GAP_M = 100.0  # people farther than this from any street are reported as a share
-OSM_ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 
 #: called with (step, share done 0..1 or None): steps are keys of `STEPS`
 Progress = Callable[[str, float | None], None]

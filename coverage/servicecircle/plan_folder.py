@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from servicecircle.errors import OutputError
-from servicecircle.plan import FAR_GAP_M, OSM_ATTRIBUTION, Plan
+from servicecircle.plan import FAR_GAP_M, Plan
 from servicecircle.scenario import Scenario, scenario_toml
 from servicecircle.stored_plan import SCHEMA
 from servicecircle.table_files import cell_text
@@ -119,7 +119,7 @@ def figures(plan: Plan) -> dict[str, Any]:
         "cost": plan.cost,
         "inputs": plan.inputs,
         "notes": [{"zh": zh, "en": en} for zh, en in plan.notes],
-        "attribution": OSM_ATTRIBUTION,
+        "attribution": plan.scenario.network.attribution,
         "seconds": plan.seconds,
     }
 

@@ -24,6 +24,7 @@ Host = Literal[
     "bank", "post_office", "supermarket", "convenience", "government", "library",
     "community_centre", "bus_station", "fuel", "pharmacy", "telecom",
 ]  # fmt: skip
+OSM_ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 TARGETS = ("new_sites", "budget", "share")
 SHOWN_CHARACTERS = 80
 NEAR = 0.65  # how alike a key must be to be what was meant (difflib's ratio)
@@ -46,6 +47,7 @@ class NetworkPart(_Part):
     speed_kmh: float = Field(4.0, gt=0, le=50)
     max_snap_m: float = Field(500.0, gt=0, le=5000)
     island_share: float = Field(0.01, ge=0, lt=1)
+    attribution: str = OSM_ATTRIBUTION  # whose data the OSM file is; stands on everything made
 
 
 class TablePart(_Part):

@@ -19,8 +19,7 @@ from servicecircle.errors import OutputError
 from servicecircle.plan_folder import write_csv
 from servicecircle.stored_plan import Stored, read_folder, unguarded
 
-OSM_LICENCE = "© OpenStreetMap contributors, ODbL 1.0"
-OSM_NOTE = "来自 OpenStreetMap，上传或转发时须署名并遵守 ODbL 1.0"
+OSM_NOTE = "上传或转发时须署名并遵守 ODbL 1.0"
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,20 @@ def station_sheet(stored: Stored, provider: Provider, *, area: str) -> pd.DataFr
     sheet["状态"] = rows["status"].map(_STATUS)
     sheet["坐标系"] = provider.datum_zh if shifted else "WGS-84（大陆以外，未偏移）"
     from_osm = _from_osm(rows)
-    sheet["来源"] = np.where(from_osm, "OpenStreetMap", "规划单位提供")
-    sheet["署名与许可"] = np.where(from_osm, OSM_NOTE, "")
+    sheet["来源"] = np.where(from_osm, "OSM 路网文件", "规划单位提供")
+    sheet["署名与许可"] = np.where(from_osm, _licence(stored), "")
     return sheet
 
 
 def _from_osm(rows: pd.DataFrame) -> np.ndarray:
     """Rows derived from OSM, as the contract names them: ids such as node/123 and way/123."""
     return rows["site_id"].str.fullmatch(r"'?(node|way|relation)/\d+").to_numpy(bool)
+
+
+def _licence(stored: Stored) -> str:
+    """Whose the map's data are, and what follows where they are OpenStreetMap's."""
+    owner = str(stored.said["attribution"])
+    return f"{owner}；{OSM_NOTE}" if "OpenStreetMap" in owner else owner
 
 
 def _about(stored: Stored, provider: Provider, table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -105,8 +110,8 @@ def _about(stored: Stored, provider: Provider, table: pd.DataFrame) -> list[tupl
         ("坐标系 datum", str(table["坐标系"].iloc[0]) if len(table) else provider.datum_zh),
         ("站点数 stations", str(len(table))),
         ("服务标准 standard", f"步行 {stored.said['minutes']:g} 分钟"),
-        ("来源 source", "来源为 OpenStreetMap 的行见“来源”列；其余由规划单位提供"),
-        ("许可 licence", f"{OSM_LICENCE}：{OSM_NOTE}"),
+        ("来源 source", "出自 OSM 路网文件的行见“来源”列；其余由规划单位提供"),
+        ("署名与许可 licence", _licence(stored)),
     ]
 
 
