@@ -155,10 +155,13 @@ def test_statuses_in_both_languages(write: Write) -> None:
         "Ｅxisting",
     ]
     text = "lng,lat,状态\n" + "".join(f"116.4,39.9,{word}\n" for word in [*words, ""])
-    statuses = read_sites(write(text), role="existing")["status"].tolist()
+    statuses = read_sites(write(text), role="candidate")["status"].tolist()
     assert statuses[:6] == ["existing"] * 2 + ["required"] * 2 + ["candidate"] * 2
     assert statuses[6:11] == ["forbidden"] * 5
-    assert statuses[11:] == ["required", "existing", "existing"]
+    assert statuses[11:] == ["required", "existing", "candidate"]
+    built = read_sites(write(text), role="existing")  # what stands in that table stands
+    assert built["status"].tolist() == ["existing"] * 6 + ["forbidden"] * 5 + ["existing"] * 3
+    assert "count as built" in built.attrs["notes"][-1][1]
     error = refused(
         read_sites,
         write("lng,lat,状态\n1,2,备选\n1,2,也许\n"),

@@ -34,6 +34,8 @@ class Pieces:
         self.forward = array("b")
         self.backward = array("b")
         self.tags: dict[int, dict[str, str]] = {}
+        self.missing: set[int] = set()  # nodes without a place
+        self.cut_ways: set[int] = set()
 
     def add(
         self,

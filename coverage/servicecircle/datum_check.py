@@ -39,7 +39,7 @@ def check_fit(
     lng, lat = _sample(table)
     gaps = _gaps_by_datum(lng, lat, streets, datum, area)
     if feet.found.mean() < 0.5:
-        raise _refuse(lng, lat, feet, streets, gaps, file, datum, max_snap_m)
+        raise _refuse(table, feet, streets, gaps, file, datum, max_snap_m)
     best = min(gaps, key=lambda name: gaps[name])
     if gaps[best] >= BETTER * gaps[datum] or gaps[datum] - gaps[best] < BETTER_BY_M:
         return []
@@ -78,8 +78,7 @@ def _median_gap(streets: Streets, lng: Any, lat: Any) -> float:
 
 
 def _refuse(
-    lng: Floats,
-    lat: Floats,
+    table: gpd.GeoDataFrame,
     feet: Snapped,
     streets: Streets,
     gaps: dict[str, float],
@@ -88,8 +87,14 @@ def _refuse(
     max_snap_m: float,
 ) -> TableError:
     missing = int((~feet.found).sum())
-    zh = f"{len(feet)} 行中有 {missing} 行离任何可步行道路都超过 {max_snap_m:g} 米。"
-    en = f"{missing} of {len(feet)} rows are farther than {max_snap_m:g} m from any street. "
+    name = "demand_id" if "demand_id" in table else "site_id"
+    ids = "、".join(table[name].to_numpy(str)[~feet.found][:5])
+    zh = f"{len(feet)} 行中有 {missing} 行离任何可步行道路都超过 {max_snap_m:g} 米（如 {ids}）。"
+    en = (
+        f"{missing} of {len(feet)} rows are farther than {max_snap_m:g} m from any street "
+        f"(such as {ids}). "
+    )
+    lng, lat = _sample(table)
     usable = (np.abs(lng) <= 90) & (np.abs(lat) <= 180)
     if usable.any() and snap(streets, lat[usable], lng[usable]).found.mean() > 0.5:
         zh += "经度和纬度很可能写反了：请对调这两列。"
@@ -103,11 +108,11 @@ def _refuse(
         zh += (
             f"路网范围是经度 {west:.3f}–{east:.3f}、纬度 {south:.3f}–{north:.3f}，"
             f"表中大约在经度 {np.median(lng):.3f}、纬度 {np.median(lat):.3f}："
-            "这张表和 OSM 文件是同一座城市吗？"
+            "这张表和 OSM 文件是同一座城市吗？确实在城外的行请删去。"
         )
         en += (
             f"The streets span lng {west:.3f} to {east:.3f}, lat {south:.3f} to {north:.3f}; the "
             f"table lies around lng {np.median(lng):.3f}, lat {np.median(lat):.3f}: are table and "
-            "OSM file of the same city?"
+            "OSM file of the same city? Delete rows that really lie elsewhere."
         )
     return TableError(zh, en, file=file)

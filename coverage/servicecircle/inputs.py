@@ -24,6 +24,9 @@ from servicecircle.network import WalkNetwork, read_osm
 from servicecircle.scenario import Scenario, TablePart
 from servicecircle.table_files import cell_text
 
+#: what a plan says of a station; a table that brings such a column keeps it as ``…_input``
+RESULT_COLUMNS = ("new", "covers_weight", "only_covers_weight", "gap_m", "snapped")
+
 Note = tuple[str, str]  # something worth knowing, in Chinese and in English
 
 
@@ -55,6 +58,7 @@ def read_inputs(scenario: Scenario, network: WalkNetwork) -> Inputs:
     districts = reader.districts(demand, sites)
     demand, sites = _with_district(demand, districts), _with_district(sites, districts)
     reader.notes += _unknown_districts(demand, districts)
+    reader.notes += _cut_streets(network) + _own_standards(demand) + _no_weight(demand)
     demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
     return Inputs(demand, sites, districts, reader.files, reader.notes)
 
@@ -193,9 +197,55 @@ def _derived_note(total_people: float | None) -> Note:
     return f"{zh}是相对权重，不是人数。", f"{en}in relative units, not people."
 
 
+def _cut_streets(network: WalkNetwork) -> list[Note]:
+    """A note where the extract cut streets."""
+    if not network.missing_nodes:
+        return []
+    return [
+        (
+            f"路网文件缺 {network.missing_nodes} 个道路节点，{network.cut_ways} 条路在缺口处断开"
+            "（多在截取范围的边缘）。",
+            f"{network.missing_nodes} street nodes are missing from the OSM file; "
+            f"{network.cut_ways} ways break there (mostly along the extract's edge).",
+        )
+    ]
+
+
+def _own_standards(demand: gpd.GeoDataFrame) -> list[Note]:
+    """A note where demand points bring a standard of their own."""
+    own = demand["minutes"].dropna() if "minutes" in demand else pd.Series(dtype=float)
+    if own.empty:
+        return []
+    low, high = own.min(), own.max()
+    return [
+        (
+            f"{len(own)} 个需求点自带标准（{low:g}–{high:g} 分钟），以它为准。",
+            f"{len(own)} demand points bring a standard of their own ({low:g} to {high:g} "
+            "minutes), which holds.",
+        )
+    ]
+
+
+def _no_weight(demand: gpd.GeoDataFrame) -> list[Note]:
+    if demand["weight"].sum() > 0:
+        return []
+    return [
+        (
+            "所有需求点的权重都是 0，没有可覆盖的人。请检查权重列。",
+            "every demand point weighs 0, so there is nobody to cover: check the weight column.",
+        )
+    ]
+
+
 def _one_table(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     """Existing stations and candidates in one table; text that only one has is empty there."""
     merged = pd.concat(layers, ignore_index=True)
+    # columns of an older plan's stations.csv stay, under another name than the new plan's own
+    for name in RESULT_COLUMNS:
+        other = f"{name}_input"
+        while other in merged:
+            other += "_input"
+        merged = merged.rename(columns={name: other})
     for column in merged.columns.difference(["geometry", "lng", "lat", "cost"]):
         if merged[column].dtype == object or pd.api.types.is_string_dtype(merged[column]):
             merged[column] = merged[column].where(merged[column].notna(), "")

@@ -49,6 +49,7 @@ class WalkNetwork:
     (OSM node), ``vertex_lng``, ``vertex_lat``, ``vertex_offset`` (metres from u), ``vertex_way``
     and ``vertex_segment`` (way id, and number of the segment within that way, of the segment that
     begins at this vertex; -1 at an edge's last vertex).
+    ``missing_nodes``, ``cut_ways``: street nodes that the extract lacks, ways that break there.
     Ways: ``ways`` is a table by way id with the tags in `KEPT_TAGS` (missing ones are empty).
     """
 
@@ -71,6 +72,8 @@ class WalkNetwork:
     ways: pd.DataFrame
     islands: int
     island_metres: float
+    missing_nodes: int = 0
+    cut_ways: int = 0
     source: str = ""
     date: str | None = None
     crs: str = field(default="EPSG:4326")
@@ -102,11 +105,11 @@ class WalkNetwork:
 
         Conformal, so that *nearest* is decided rightly; lengths are never taken from it.
         """
-        west, south, east, north = self.bounds
+        stays = np.repeat(~self.edge_island, np.diff(self.vertex_start))  # no stray way far away
+        lng, lat = np.median(self.vertex_lng[stays]), np.median(self.vertex_lat[stays])
         return Transformer.from_crs(
             "EPSG:4326",
-            f"+proj=tmerc +lat_0={(south + north) / 2} +lon_0={(west + east) / 2} +k=1 "
-            "+ellps=WGS84 +units=m",
+            f"+proj=tmerc +lat_0={lat} +lon_0={lng} +k=1 +ellps=WGS84 +units=m",
             always_xy=True,
         )
 
@@ -146,7 +149,10 @@ def read_osm(path: str | Path, *, island_share: float = ISLAND_SHARE) -> WalkNet
     pieces = Pieces()
     try:
         date = _scan_ways(path, pieces)
+        _require_cut_not_unsorted(path, pieces)
     except (RuntimeError, OSError) as error:
+        if "out of order" in str(error):
+            raise unsorted(path) from error
         raise NetworkError(
             f"{path}：OSM 文件读不了（{error}）。文件可能不完整或已损坏：请重新下载，"
             "或用 osmium fileinfo 检查。",
@@ -223,6 +229,35 @@ def _scan_ways(path: Path, pieces: Pieces) -> str | None:
     return ways.header.get("osmosis_replication_timestamp") or None
 
 
+def _require_cut_not_unsorted(path: Path, pieces: Pieces) -> None:
+    """Nodes without a place are missing where an extract was cut; else the file is to blame."""
+    import osmium  # noqa: PLC0415 (only readers of OSM files need it)
+
+    if not pieces.missing:
+        return
+    if min(pieces.missing) < 0:
+        raise NetworkError(
+            f"{path}：节点编号是负数（如 JOSM 里新画的），读不出位置。请先 osmium renumber。",
+            f"{path}: nodes have negative ids (as drawn in JOSM) and cannot be located. "
+            "Run `osmium renumber` first.",
+        )
+    nodes = osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(
+        osmium.filter.IdFilter(sorted(pieces.missing))
+    )
+    if next(iter(nodes), None) is not None:
+        raise unsorted(path)
+
+
+def unsorted(path: Path) -> NetworkError:
+    """What to say of a file whose objects stand in the wrong order, or in several versions."""
+    return NetworkError(
+        f"{path}：文件没有按“节点、道路”和编号排好序，或一个编号有多个版本。请先 osmium sort；"
+        "历史文件先 osmium time-filter。",
+        f"{path}: the file is not sorted (nodes before ways, by id), or holds several versions "
+        "of an object. Run `osmium sort`, or `osmium time-filter` on a history file.",
+    )
+
+
 def _add_way(
     pieces: Pieces, way: int, nodes: list[tuple[int, int, int]], directions: tuple[bool, bool]
 ) -> None:
@@ -231,6 +266,8 @@ def _add_way(
     first = 0
     for number, (ref, x, y) in enumerate(nodes):
         if x == _NO_LOCATION:
+            pieces.missing.add(ref)
+            pieces.cut_ways.add(way)
             pieces.add(way, run, first_segment=first, directions=directions)
             run, first = [], number + 1
         else:
@@ -287,6 +324,8 @@ def _build(pieces: Pieces, *, island_share: float, source: str, date: str | None
         edge_island=island,
         ways=_way_table(pieces),
         islands=count,
+        missing_nodes=len(pieces.missing),
+        cut_ways=len(pieces.cut_ways),
         island_metres=island_metres,
         source=source,
         date=date,

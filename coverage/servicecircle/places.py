@@ -19,7 +19,7 @@ from pyproj import Geod
 
 from servicecircle.contraction import Floats, Ints
 from servicecircle.errors import NetworkError, QuestionError
-from servicecircle.network import WalkNetwork, require_osm_file
+from servicecircle.network import WalkNetwork, require_osm_file, unsorted
 from servicecircle.proxies import (
     GROUPS,
     HOST_KINDS,
@@ -168,6 +168,8 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError) as error:
+        if "out of order" in str(error):
+            raise unsorted(path) from error
         raise NetworkError(
             f"{path}：OSM 文件读不了（{error}）。请重新下载。",
             f"{path}: the OSM file cannot be read ({error}). Download it again.",
@@ -176,6 +178,8 @@ def _readable(path: Path) -> Iterator[None]:
 
 def _where(thing: Any) -> tuple[float, float, float] | None:
     """(lng, lat, hectares) of a node, or of a way's middle; None where the extract cut it off."""
+    if not thing.visible or (thing.is_node() and not thing.location.valid()):
+        return None  # deleted, as in files with history
     if thing.is_node():
         return thing.location.lon, thing.location.lat, 0.0
     ring = [(n.lon, n.lat) for n in thing.nodes if n.location.valid()]
@@ -219,10 +223,11 @@ def _areas(
                 shapely.geometry.shape(area.__geo_interface__["geometry"]),
             )
             for area in areas
+            if hasattr(area, "__geo_interface__")  # libosmium could close no ring: cut or broken
         ]
     table = gpd.GeoDataFrame(rows, columns=["osm_id", *keep, "geometry"], crs="EPSG:4326")
     table["geometry"] = table.geometry.make_valid()
-    return table
+    return table[~table.geometry.is_empty].reset_index(drop=True)
 
 
 # --- demand, bit by bit ---------------------------------------------------------------------------

@@ -218,7 +218,8 @@ def _move_paths(data: dict[str, Any], scenario: Scenario, folder: Path) -> None:
     tables += [(data["sites"][k], "file") for k in ("existing", "candidates") if k in data["sites"]]
     for part, key in tables:
         if part.get(key):
-            absolute = scenario.path(part[key]).resolve()
+            named = scenario.path(part[key])
+            absolute = named.parent.resolve() / named.name  # a link keeps its own name
             try:
                 part[key] = Path(os.path.relpath(absolute, folder.resolve())).as_posix()
             except ValueError:  # another drive on Windows

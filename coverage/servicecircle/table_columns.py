@@ -31,7 +31,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "weight": ("weight 权重 人数 人口 人口数 population", ""),
     "district": ("district 区 区县 县区 行政区 行政区划 区域 所属区 所在区", ""),
     "group": ("group 人群 群体 职业 人群类别", ""),
-    "minutes": ("minutes 分钟 分钟数 时限 服务标准", ""),
+    # in demand.parquet of a plan, minutes is the walk and minutes_required the standard
+    "minutes": ("minutes_required 分钟 分钟数 时限 服务标准", "minutes"),
     "name": ("name 名称 站点名称 站名 站点", ""),
     "status": ("status 状态 站点状态", ""),
     "kind": ("kind 类别 类型 站点类型 站点类别", ""),

@@ -270,4 +270,14 @@ def _statuses(table: Columns, role: str) -> list[str]:
             column=table.found["status"],
             where=unknown,
         )
-    return [status for status in known if status is not None]
+    statuses = [status for status in known if status is not None]
+    planned = {"candidate", "required"} & set(statuses)
+    if role == "existing" and planned:  # say, stations.csv of an earlier plan, since built
+        table.notes.append(
+            (
+                "已建站点表里状态为“备选”“必选”的站点，按已建处理。",
+                "stations of the existing table with status candidate or required count as built.",
+            )
+        )
+        statuses = ["existing" if status in planned else status for status in statuses]
+    return statuses

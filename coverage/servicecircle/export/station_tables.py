@@ -54,7 +54,9 @@ def export_stations(folder: str | Path, to: str, *, area: str = "mainland") -> l
     folder, provider = Path(folder), PROVIDERS[to]
     stored = read_folder(folder)
     table = station_sheet(stored, provider, area=area)
-    title = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", str(stored.scenario["title"])).strip(" ._")
+    title = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", str(stored.scenario.get("title", "plan"))).strip(
+        " ._"
+    )
     stem = f"{title[:60] or 'plan'}-stations-{to}-{provider.datum}"
     target = folder / "export"
     try:
@@ -72,6 +74,11 @@ def export_stations(folder: str | Path, to: str, *, area: str = "mainland") -> l
 
 def station_sheet(stored: Stored, provider: Provider, *, area: str) -> pd.DataFrame:
     """The sheet: one row per open station, coordinates in the provider's datum, six decimals."""
+    if not stored.stations:
+        raise OutputError(
+            "这个方案没有开放的站点，没有可导出的。",
+            "the plan opens no station: nothing to export.",
+        )
     rows = pd.DataFrame(stored.stations)
     lng, lat = rows["lng"].to_numpy(float), rows["lat"].to_numpy(float)
     shifted = shift_applies(lng, lat, area)
@@ -105,7 +112,7 @@ def _licence(stored: Stored) -> str:
 
 def _about(stored: Stored, provider: Provider, table: pd.DataFrame) -> list[tuple[str, str]]:
     return [
-        ("标题 title", str(stored.scenario["title"])),
+        ("标题 title", str(stored.scenario.get("title", ""))),
         ("用途 for", provider.zh),
         ("坐标系 datum", str(table["坐标系"].iloc[0]) if len(table) else provider.datum_zh),
         ("站点数 stations", str(len(table))),

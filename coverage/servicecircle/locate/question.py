@@ -275,8 +275,14 @@ def _check_attainable(q: Question) -> None:
     reachable = float(q.weight[reached].sum())
     if q.share is not None and reachable < target_weight(q.weight, q.share):
         most = reachable / total
+        short, short_en = (
+            f"{most:.4%}，达不到 {q.share:.4%}",
+            f"{most:.4%}, less than {q.share:.4%}",
+        )
         raise InfeasibleError(
-            f"所有可选站点合计最多覆盖 {most:.4%}，达不到 {q.share:.4%}。",
-            f"All allowed sites together cover {most:.4%}, which is less than {q.share:.4%}.",
+            f"所有可选站点合计最多覆盖 {short}。请降低目标、放宽分钟数、增加备选点，"
+            "或不设目标（用最少站点覆盖所有能覆盖的）。",
+            f"All allowed sites together cover {short_en}. Ask for less, or for more minutes, "
+            "bring more candidates, or set no target (the fewest that cover all that can be).",
             attainable=most,
         )
