@@ -98,6 +98,7 @@ def test_layers_popups_and_the_list(chromium: Any, town: tuple[Plan, Path], tmp_
     with visit(chromium, file) as seen:
         page = seen.page
         layers = page.locator(".leaflet-control-layers-overlays label")
+        page.locator(".leaflet-control-layers").hover()  # opens it
         layers.filter(has_text="new stations").click()
         assert page.locator(".sc-new").count() == 0
         page.locator(".sc-list button").first.click()  # brings its layer back
@@ -107,6 +108,7 @@ def test_layers_popups_and_the_list(chromium: Any, town: tuple[Plan, Path], tmp_
         assert plan.sites["site_id"].iloc[best] in popup
         assert plan.sites["address"].iloc[best] in popup
         outlines = page.locator(".leaflet-circles-pane path").count()
+        page.locator(".leaflet-control-layers").hover()
         layers.filter(has_text="plan, 9 min").click()
         assert page.locator(".leaflet-circles-pane path").count() == outlines + 1
         page.screenshot(path=tmp_path / "popup.png")

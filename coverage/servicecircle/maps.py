@@ -82,7 +82,7 @@ def plan_map(plan: Plan, *, water: gpd.GeoDataFrame | None = None) -> folium.Map
     ):
         layer.add_to(result)
     control = folium.LayerControl()
-    control.options = {**control.options, "collapsed": JsCode("window.innerWidth < 900")}  # type: ignore[dict-item]
+    control.options = {**control.options, "collapsed": JsCode("window.innerWidth < 1600")}  # type: ignore[dict-item]
     control.add_to(result)
     legend = [(dot(k.shape, k.colour), k.name) for k in kinds]
     out = sum(int((~frame.holds(t["lng"], t["lat"])).sum()) for t in (plan.demand, plan.sites))
