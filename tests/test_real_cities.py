@@ -13,7 +13,8 @@ import real_cities
 from conftest import shared_file
 from judge import Judge
 from servicecircle import plan_folder
-from servicecircle.check import check_folder, rebuild
+from servicecircle.check import check_folder
+from servicecircle.check_streets import rebuild
 from servicecircle.maps import map_html
 from servicecircle.plan import make_plan
 from servicecircle.scenario import load_scenario
