@@ -17,10 +17,25 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from plans import demand_row, main_street, metres_east, saved, site_row, write_scenario
+from plans import (
+    CANDIDATES,
+    DEMAND,
+    EXISTING,
+    demand_row,
+    main_street,
+    metres_east,
+    saved,
+    site_row,
+    with_status,
+    write_scenario,
+    write_table,
+)
 from servicecircle.check import Report, check_folder, summary
 from servicecircle.check_streets import rebuild
+from servicecircle.check_tables import same_cell
 from servicecircle.errors import OutputError
+from servicecircle.inputs import sha256
+from servicecircle.plan_schema import misfits, schema
 from towns import line_town
 
 # --- honest folders -------------------------------------------------------------------------------
@@ -247,6 +262,19 @@ PLAN_EDITS = {
     "another OSM file": lambda said: said["inputs"][0].update(file="other.osm"),
     "rows of the demand": lambda said: said["inputs"][1].update(rows=7),
     "an input left out": lambda said: said["inputs"].pop(),
+    "a key that nobody knows": lambda said: said.update(covered_people=1),
+    "attribution": lambda said: said.update(attribution="© OpenStreetMap, and me"),
+    "no attribution": lambda said: said.pop("attribution"),
+    "no seconds": lambda said: said.pop("seconds"),
+    "notes as text": lambda said: said.update(notes="none"),
+    "a note in one language": lambda said: said["notes"].append({"zh": "好"}),
+    "seconds below zero": lambda said: said["seconds"].update(network=-1.0),
+    "seconds as text": lambda said: said["seconds"].update(network="1"),
+    "a key of the islands": lambda said: said["islands"].update(people=0),
+    "a key of a district": lambda said: said["districts"][0].update(people=0),
+    "a key of an input": lambda said: said["inputs"][1].update(author="me"),
+    "sha256 of a table, no digest": lambda said: said["inputs"][1].update(sha256="abc"),
+    "osm_date as a number": lambda said: said["inputs"][0].update(osm_date=2020),
     "an input twice": lambda said: said["inputs"].append(said["inputs"][1]),
     "datum of the demand": lambda said: said["inputs"][1].update(datum="gcj02"),
 }
@@ -278,7 +306,7 @@ def another(value):
 
 
 # said, but by no means countable from the folder: times, words, digests of tables …
-UNCOUNTED = {"seconds", "notes", "attribution", "osm_date"}
+UNCOUNTED = {"seconds", "notes", "osm_date"}
 WITH_THE_STREETS = {"islands"}  # … and what only --rebuild can tell
 
 
@@ -485,6 +513,8 @@ STATION_EDITS = {
     "new as another word": lambda rows: rows[1].update(new="yes"),
     "cost": lambda rows: rows[1].update(cost="1"),
     "cost kept quiet": lambda rows: rows[1].update(cost=""),
+    "name": lambda rows: rows[1].update(name="市政府"),
+    "kind": lambda rows: rows[1].update(kind="bank"),
 }
 
 
@@ -501,6 +531,12 @@ LAYER_EDITS = {
     "covers_weight": lambda layer: layer["features"][1]["properties"].update(covers_weight=500),
     "an id": lambda layer: layer["features"][1]["properties"].update(site_id="C3"),
     "no geometry": lambda layer: layer["features"][1].update(geometry=None),
+    "another geometry": lambda layer: layer["features"][1]["geometry"].update(type="LineString"),
+    "a name": lambda layer: layer["features"][1]["properties"].update(name="市政府"),
+    "no name": lambda layer: layer["features"][1]["properties"].update(name=None),
+    "a kind": lambda layer: layer["features"][1]["properties"].update(kind="bank"),
+    "a column more": lambda layer: layer["features"][1]["properties"].update(price=1),
+    "a column less": lambda layer: layer["features"][1]["properties"].pop("kind"),
 }
 
 
@@ -523,6 +559,9 @@ SCENARIO_EDITS = {
     "stations instead of money": ("cheapest", {"minimise": "stations"}),
     "model": ("partial", {"model": "lscp"}),
     "a target of another model": ("mclp", {"model": "lscp"}),
+    "two targets": ("mclp", {"budget": 1e9}),
+    "a key that nobody knows": ("mclp", {"sites": 2}),
+    "a seed as text": ("mclp", {"seed": "0"}),
 }
 
 
@@ -532,6 +571,27 @@ def test_another_question_is_refused(copy, case):
     folder = copy(name)
     edit_toml(folder, **changes)
     assert check_folder(folder).exit_code == 1
+
+
+@pytest.mark.parametrize("model", ["p_median", "p_center", "faith"])
+@pytest.mark.parametrize("name", ["mclp", "lscp"])
+def test_a_model_without_a_proof_is_refused(copy, name, model):
+    """Asked for and said alike, on the solver's word: nothing here could recount it."""
+    folder = copy(name)
+    edit_json(folder, lambda said: said.update(model=model, proof="solver"))
+    edit_toml(folder, model=model)
+    failed = summary(check_folder(folder).failed, "en")
+    assert "✗ scenario.toml" in failed
+
+
+def test_a_target_that_does_not_fit_the_model_is_refused(copy):
+    """mclp's plan said to be lscp's or partial_cover's, scenario and plan.json alike."""
+    for model in ("lscp", "partial_cover"):
+        folder = copy("mclp")
+        edit_json(folder, lambda said, model=model: said.update(model=model, proof="solver"))
+        edit_toml(folder, model=model)
+        assert "✗ scenario.toml" in summary(check_folder(folder).failed, "en")
+        shutil.rmtree(folder.parent)
 
 
 def test_a_site_exchanged_everywhere_is_refused(copy):
@@ -661,6 +721,121 @@ def test_a_missing_array_is_unreadable(copy):
         check_folder(folder)
 
 
+def edit_text(folder, name, before, after):
+    path = folder / name
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+DOUBLES = {
+    "a key of plan.json": ("plan.json", "{", '{"covered_share": 0.99, '),
+    "a key of a district": ("plan.json", '"district":', '"covered_share": 0.99, "district":'),
+    "a property": ("stations.geojson", '"site_id":', '"covers_weight": 99999, "site_id":'),
+    "a geometry": ("stations.geojson", '"geometry":', '"geometry": null, "geometry":'),
+    "a reference system": ("stations.geojson", '"features":', '"crs": {}, "features":'),
+    "a cell too many": ("stations.csv", "\n", ",more\n"),
+    "an empty line": ("stations.csv", "\n", "\n\n"),
+}
+
+
+@pytest.mark.parametrize("case", DOUBLES)
+def test_what_readers_could_take_two_ways_is_unreadable(copy, case):
+    folder = copy("mclp")
+    name, before, after = DOUBLES[case]
+    edit_text(folder, name, before, after)
+    with pytest.raises(OutputError, match=name):
+        check_folder(folder)
+
+
+@pytest.mark.parametrize("double", ["covers_weight", "name", "'=sum"])
+def test_a_column_that_comes_twice_is_unreadable(copy, double):
+    """The first `covers_weight` says 99999, the one behind the truth."""
+    folder = copy("mclp")
+    path = folder / "stations.csv"
+    header, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+    more = "=sum," if double == "'=sum" else ""
+    lines = [f"99999,{more and '1,'}{line}" for line in lines]
+    text = "\n".join([f"{double},{more}{header}", *lines])
+    path.write_text(text + "\n", encoding="utf-8-sig")
+    with pytest.raises(OutputError, match="comes twice"):
+        check_folder(folder)
+
+
+def test_an_array_that_comes_twice_is_unreadable(copy):
+    folder = copy("mclp")
+    with zipfile.ZipFile(folder / "certificate.npz", "a") as whole:
+        data = whole.read("weight.npy")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            whole.writestr("weight.npy", data)
+    with pytest.raises(OutputError, match="comes twice"):
+        check_folder(folder)
+
+
+def test_the_planners_own_columns_are_held_to_each_other(tmp_path):
+    """Text that spreadsheets would compute is guarded in the CSV only; numbers go by value."""
+    own = {"=算": "=1+1", "备注": "0971", "引号": "'=2", "空": ""}
+    sites = [{**row, **own} for row in CANDIDATES]
+    folder = saved(main_street(tmp_path, candidates=sites, new_sites=2), tmp_path / "out")
+    report = check_folder(folder)
+    rebuild(folder, report)
+    assert summary(report.failed) == ""
+    edit_csv(folder, lambda rows: rows[1].update({"备注": "971"}))
+    assert "✗ stations.csv = stations.geojson: 备注" in summary(check_folder(folder).failed)
+    edit_json(
+        folder,
+        lambda layer: layer["features"][1]["properties"].update({"备注": "971"}),
+        "stations.geojson",
+    )
+    assert check_folder(folder).exit_code == 0
+    assert "stations.csv: 备注" in summary(rebuilt(folder).failed)
+
+
+def test_cells_are_compared_by_value():
+    alike = [("1.0", 1), ("1e3", 1000.0), ("", None), ("true", True), ("'=a", "=a"), ("a", "a")]
+    other = [("1.0", 1.1), ("x", 1), ("", 0), ("1", True), ("1", "1.0"), ("a", ["a"]), ("a", None)]
+    assert [same_cell(text, value) for text, value in alike] == [True] * len(alike)
+    assert [same_cell(text, value) for text, value in other] == [False] * len(other)
+
+
+def keywords_of(rule):
+    """Every keyword of a JSON Schema that can refuse something."""
+    if isinstance(rule, list):
+        return {word for part in rule for word in keywords_of(part)}
+    if not isinstance(rule, dict):
+        return set()
+    named = [part for key in ("properties", "$defs") for part in rule.get(key, {}).values()]
+    words = set(rule) - {"$schema", "$defs", "title", "description"}
+    inner = [rule.get(key) for key in ("anyOf", "items", "additionalProperties")]
+    return words | keywords_of(named) | keywords_of(inner)
+
+
+def test_every_keyword_of_the_schema_is_known(good):
+    """One value that each keyword refuses; a new keyword in the schema wants one too."""
+    refused = {
+        "$ref": ({"$ref": "#/$defs/count"}, -1),
+        "anyOf": ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1),
+        "type": ({"type": "integer"}, True),
+        "const": ({"const": "a"}, "b"),
+        "enum": ({"enum": ["a"]}, "b"),
+        "required": ({"required": ["a"]}, {"b": 1}),
+        "properties": ({"properties": {"a": {"type": "null"}}}, {"a": 1}),
+        "additionalProperties": ({"properties": {}, "additionalProperties": False}, {"a": 1}),
+        "items": ({"items": {"type": "null"}}, [1]),
+        "minItems": ({"minItems": 2}, [1]),
+        "uniqueItems": ({"uniqueItems": True}, ["a", "a"]),
+        "minLength": ({"minLength": 1}, ""),
+        "pattern": ({"pattern": "^a$"}, "b"),
+        "minimum": ({"minimum": 0}, -1),
+        "maximum": ({"maximum": 1}, 1.1),
+        "exclusiveMinimum": ({"exclusiveMinimum": 0}, 0),
+    }
+    assert keywords_of(schema()) <= set(refused)
+    assert [name for name, (rule, value) in refused.items() if not any(misfits(value, rule))] == []
+    for folder in good.values():
+        assert list(misfits(json.loads((folder / "plan.json").read_text()), schema())) == []
+
+
 # --- rebuild --------------------------------------------------------------------------------------
 
 
@@ -750,3 +925,120 @@ def test_rebuild_of_a_longer_standard(tmp_path):
     folder = saved(path, tmp_path / "out")
     assert metres_east(3000) > 0
     assert rebuilt(folder).exit_code == 0
+
+
+# what the tables are said to have been: the forged plan is the honest answer to these
+FORGED_TABLES = {
+    "a rival forbidden": {"candidates": with_status("forbidden", "C2")},
+    "a candidate required": {"candidates": with_status("required", "C4")},
+    "a candidate built": {"existing": [*EXISTING, CANDIDATES[0]], "candidates": CANDIDATES[1:]},
+    "a rival left out": {"candidates": [r for r in CANDIDATES if r["site_id"] != "C2"]},
+    "weight of demand": {"demand": [{**r, "weight": 500} if r["demand_id"] == "d6" else r
+                                    for r in DEMAND]},
+    "a point left out": {"demand": DEMAND[:6]},
+    "a point moved": {"demand": [{**r, "lng": r["lng"] + 0.001} for r in DEMAND]},
+    "a point renamed": {"demand": [{**r, "demand_id": r["demand_id"] + "x"} for r in DEMAND]},
+    "standards of the points": {"demand": [{**r, "minutes": 9} for r in DEMAND]},
+    "cost": {"candidates": [{**r, "cost": 1} for r in CANDIDATES]},
+    "a name": {"candidates": [{**r, "name": "市政府"} for r in CANDIDATES]},
+    "a kind": {"candidates": [{**r, "kind": "银行"} for r in CANDIDATES]},
+    "districts": {"districts": {"W": (-200, 3000, None), "E": (3000, 9000, 3.0)}},
+    "minutes of a district": {"districts": {"W": (-200, 2000, None), "E": (2000, 9000, 5.0)}},
+}  # fmt: skip
+TRUE_DISTRICTS = {"W": (-200, 2000, None), "E": (2000, 9000, 3.0)}
+
+
+@pytest.mark.parametrize("digests", ["as forged", "of the true tables"])
+@pytest.mark.parametrize("case", FORGED_TABLES)
+def test_rebuild_finds_tables_that_were_forged(tmp_path, case, digests):
+    """Sound in itself, so a plain check passes; the true tables lie in the scenario's place."""
+    forged = {"districts": TRUE_DISTRICTS, **FORGED_TABLES[case]}
+    folder = saved(main_street(tmp_path, new_sites=2, **forged), tmp_path / "out")
+    main_street(tmp_path, new_sites=2, districts=TRUE_DISTRICTS)
+    if digests == "of the true tables":
+        edit_json(folder, true_digests(tmp_path))
+    assert summary(check_folder(folder).failed) == ""
+    assert rebuilt(folder).exit_code == 1
+
+
+def true_digests(town):
+    def change(said):
+        for entry in said["inputs"]:
+            entry["sha256"] = sha256(town / entry["file"])
+
+    return change
+
+
+def test_rebuild_says_which_table_was_changed(copy):
+    folder = copy("mclp")
+    write_table(folder.parent / "demand.csv", DEMAND[:5])
+    failed = rebuilt(folder).failed
+    assert ["demand.csv" in claim.en for claim in failed] == [True]
+
+
+@pytest.mark.parametrize("sha", ["0" * 64, "f" * 64])
+def test_rebuild_compares_the_digests_of_tables(copy, sha):
+    folder = copy("mclp")
+    edit_json(folder, lambda said: said["inputs"][3].update(sha256=sha))
+    assert check_folder(folder).exit_code == 0
+    assert "candidates.csv" in summary(rebuilt(folder).failed)
+
+
+@pytest.mark.parametrize("entry", [0, 1])
+def test_rebuild_compares_the_date_of_the_streets(copy, entry):
+    folder = copy("mclp")
+    edit_json(folder, lambda said: said["inputs"][entry].update(osm_date="2026-11-01"))
+    assert check_folder(folder).exit_code == 0
+    assert "osm_date" in summary(rebuilt(folder).failed)
+
+
+@pytest.mark.parametrize(
+    "name", ["demand.csv", "candidates.csv", "existing.csv", "districts.geojson"]
+)
+def test_rebuild_without_a_table_is_unreadable(copy, name):
+    folder = copy("districts")
+    (folder.parent / name).unlink()
+    with pytest.raises(OutputError, match=name):
+        rebuilt(folder)
+
+
+def test_rebuild_of_a_question_that_cannot_be_asked_does_not_crash(copy):
+    folder = copy("mclp")
+    edit_toml(folder, new_sites="many")
+    assert rebuilt(folder).exit_code == 1
+
+
+DERIVED = """<osm version="0.6"><node id="1" lon="0" lat="0" version="1"/>
+<node id="2" lon="0.03" lat="0" version="1"/>
+<node id="3" lon="0.001" lat="0.0001" version="1"><tag k="amenity" v="bank"/></node>
+<node id="4" lon="0.028" lat="0.0001" version="1"><tag k="amenity" v="pharmacy"/></node>
+<node id="5" lon="0.027" lat="0.0001" version="1"><tag k="amenity" v="restaurant"/></node>
+<way id="9" version="1"><nd ref="1"/><nd ref="2"/><tag k="highway" v="residential"/></way></osm>
+"""
+
+
+def derived(folder: Path, **parts) -> Path:
+    """A scenario of an OSM file alone."""
+    (folder / "town.osm").write_text(DERIVED, encoding="utf-8")
+    data = {"network": {"osm": "town.osm"}, "question": {"minutes": 6.0, "new_sites": 1}, **parts}
+    path = folder / "scenario.toml"
+    path.write_text(tomli_w.dumps(data), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {},
+        {"demand": {"weights": {"food": 0.0}}},
+        {"demand": {"cell_m": 200.0}},
+        {"sites": {"kinds": ["bank"]}},
+    ],
+)
+def test_rebuild_derives_demand_and_sites_again(tmp_path, forged):
+    """The plan was made with other weights, cells or kinds than its scenario says."""
+    folder = saved(derived(tmp_path, **forged), tmp_path / "out")
+    true = saved(derived(tmp_path), tmp_path / "true")
+    shutil.copy(true / "scenario.toml", folder / "scenario.toml")
+    assert summary(check_folder(folder).failed) == ""
+    assert rebuilt(folder).exit_code == (1 if forged else 0)

@@ -1,94 +1,41 @@
 """Check a plan folder: every claim counted again from what is stored, with numpy, no solver.
 
+    check             is the certificate sound, do plan.json's figures follow from it, the bound
+    ├── plan_schema   is plan.json what its schema allows
+    ├── check_tables  demand.parquet, stations.csv, stations.geojson
+    └── check_report  claims, and how they are told
+    check_streets     --rebuild: walks again from the OSM file
+    └── check_inputs  --rebuild: demand, sites and districts again from tables and OSM file
+
 Coverage comes from the stored minutes, the bound from the stored multipliers or leaves
-(`locate.certificate`); ``plan.json``, the station files and ``demand.parquet`` are held to both.
-What only the streets can tell is redone by `check_streets`.
+(`locate.certificate`). The check takes the stored walks, weights, costs and statuses as given:
+whether they are what the streets and tables say, only ``--rebuild`` can tell. Not checked at all:
+``map.html``, and in ``plan.json`` the notes and seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.errors import Lang
+from servicecircle.check_report import MISFITS, Report, summary
+from servicecircle.check_tables import check_demand, check_stations
+from servicecircle.errors import ScenarioError
 from servicecircle.locate.certificate import allowance, certified_bound, target_weight
-from servicecircle.stored_plan import ARRAYS, MINUTES_TOLERANCE, Stored, read_folder, unguarded
+from servicecircle.plan_schema import misfits, schema
+from servicecircle.scenario import make_scenario
+from servicecircle.stored_plan import ARRAYS, MINUTES_TOLERANCE, Stored, read_folder
+
+__all__ = ["CUTOFF_MINUTES", "Report", "check_folder", "summary"]
 
 PROVEN_GAP = 1e-6
 CUTOFF_MINUTES = 30.0
 FAR_GAP_M = 100.0
 LEG_SLACK_M = 1e-3  # minutes are stored to far less than a millimetre's walk
-PROVED, FALSE_CLAIM, SOLVER_ONLY = 0, 1, 3
 STATUSES = ("existing", "required", "candidate", "forbidden")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One thing that the folder says, in both languages; whether it holds; what was found."""
-
-    zh: str
-    en: str
-    holds: bool
-    found: tuple[str, str] = ("", "")
-
-    def text(self, lang: Lang) -> str:
-        """A mark, what was checked, and what was found where it does not hold."""
-        what, found = (self.zh, self.found[0]) if lang == "zh" else (self.en, self.found[1])
-        return f"{'✓' if self.holds else '✗'} {what}" + (f": {found}" if found else "")
-
-
-@dataclass
-class Report:
-    """What was checked, and how it came out."""
-
-    claims: list[Claim] = field(default_factory=list)
-    solver_only: bool = False
-
-    def claim(self, zh: str, en: str, holds: Any) -> None:
-        """Note one claim."""
-        self.claims.append(Claim(zh, en, bool(holds)))
-
-    def equal(self, name: str, said: Any, counted: Any) -> None:
-        """Note a figure (number, text, truth or null) that must agree; numbers to 1e-9 of it."""
-        if _is_number(said) and _is_number(counted):
-            holds = bool(np.isclose(said, counted, rtol=1e-9, atol=1e-12))
-        else:
-            holds = type(said) is type(counted) and said == counted
-        found = ("", "")
-        if not holds:
-            one, other = repr(said)[:200], repr(counted)[:200]
-            found = f"所述 {one}，复算 {other}", f"said {one}, counted {other}"
-        self.claims.append(Claim(name, name, holds, found))
-
-    def misfit(self, error: Exception) -> None:
-        """Note that the files contradict each other so much that counting broke off."""
-        found = f"{type(error).__name__}: {error}"[:300]
-        zh, en = "各文件彼此吻合", "the folder's files fit together"
-        self.claims.append(Claim(zh, en, False, (found, found)))
-
-    @property
-    def failed(self) -> list[Claim]:
-        """The claims that do not hold."""
-        return [claim for claim in self.claims if not claim.holds]
-
-    @property
-    def exit_code(self) -> int:
-        """0 all proved · 1 a claim is false · 3 all holds, but the bound is the solver's word."""
-        if self.failed:
-            return FALSE_CLAIM
-        return SOLVER_ONLY if self.solver_only else PROVED
-
-
-# what counting on contradictory files may run into
-MISFITS = (
-    KeyError, IndexError, TypeError, ValueError, AttributeError, AssertionError, MemoryError,
-    ArithmeticError,
-)  # fmt: skip
 
 
 def check_folder(folder: str | Path) -> Report:
@@ -99,18 +46,13 @@ def check_folder(folder: str | Path) -> Report:
         _check_arrays(stored, report)
         if not report.failed:
             for step in (
-                _check_inputs, _check_sites, _check_standards, _check_counts, _check_districts,
-                _check_stations, _check_demand, _check_bound,
+                _check_form, _check_inputs, _check_sites, _check_standards, _check_counts,
+                _check_districts, check_stations, check_demand, _check_bound,
             ):  # fmt: skip
                 step(stored, report)
     except MISFITS as error:
         report.misfit(error)
     return report
-
-
-def summary(claims: Iterable[Claim], lang: Lang = "zh") -> str:
-    """Claims as lines of text."""
-    return "\n".join(claim.text(lang) for claim in claims)
 
 
 # --- is it sound ----------------------------------------------------------------------------------
@@ -190,6 +132,15 @@ def _check_leaves(stored: Stored, report: Report) -> None:
 # --- the claims -----------------------------------------------------------------------------------
 
 
+def _check_form(stored: Stored, report: Report) -> None:
+    """``plan.json`` is what its schema allows, ``scenario.toml`` a question that can be asked."""
+    report.equal("plan.json: plan.schema.json", list(misfits(stored.said, schema())), [])
+    try:
+        make_scenario(stored.scenario)
+    except ScenarioError as error:
+        report.claim("scenario.toml", "scenario.toml", False, (error.zh, error.en))
+
+
 def _check_inputs(stored: Stored, report: Report) -> None:
     """What went in is what the scenario names, in as many rows as were counted."""
     said, scenario = stored.said, stored.scenario
@@ -198,6 +149,7 @@ def _check_inputs(stored: Stored, report: Report) -> None:
         ("model", question["model"]),
         ("minutes", question["minutes"]),
         ("speed_kmh", part["speed_kmh"]),
+        ("attribution", part["attribution"]),
     ):
         report.equal(name, said[name], value)
     by_role = {entry["role"]: entry for entry in said["inputs"]}
@@ -317,95 +269,6 @@ def _check_districts(stored: Stored, report: Report) -> None:
         report.equal(f"stations of {where}", row["stations"], count)
 
 
-def _check_demand(stored: Stored, report: Report) -> None:
-    """``demand.parquet`` says the same as the matrix."""
-    a, d, times = stored.arrays, stored.demand, stored.times_covered(stored.chosen)
-    minutes, near = _nearest(stored)
-    expected = {
-        "demand_id": a["demand_id"].astype(object),
-        "lng": a["demand_lng"],
-        "lat": a["demand_lat"],
-        "weight": a["weight"],
-        "minutes_required": a["minutes_required"],
-        "snapped": np.isfinite(a["gap_m"]),
-        "site_id": near,
-        "covered": times > 0,
-        "times_covered": times,
-    }
-    for name, values in expected.items():
-        same = np.array_equal(d[name], values)
-        report.claim(f"demand.parquet: {name}", f"demand.parquet: {name}", same)
-    same = d["minutes"].shape == minutes.shape
-    same = same and np.allclose(d["minutes"], minutes, rtol=0, atol=1e-9, equal_nan=True)
-    report.claim("demand.parquet: minutes", "demand.parquet: minutes", same)
-
-
-def _nearest(stored: Stored) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Per demand row: minutes to, and id of, the nearest open station (ties: the first site)."""
-    a, n = stored.arrays, len(stored.weight)
-    keep = stored.chosen[a["indices"]]
-    row, site, minutes = stored.rows[keep], a["indices"][keep], a["minutes"][keep]
-    order = np.lexsort([site, minutes, row])
-    first_row, first = np.unique(row[order], return_index=True)
-    best, near = np.full(n, np.nan), np.full(n, None, object)
-    best[first_row] = minutes[order][first]
-    near[first_row] = a["site_id"][site[order][first]].astype(object)
-    return best, near
-
-
-def _check_stations(stored: Stored, report: Report) -> None:
-    """``stations.csv`` and ``stations.geojson`` say the same as the matrix."""
-    columns = np.flatnonzero(stored.chosen)
-    ids = stored.arrays["site_id"][columns].tolist()
-    from_csv = [_from_text(row) for row in stored.stations]
-    from_layer = [_from_feature(feature) for feature in stored.features]
-    for file, rows in (("stations.csv", from_csv), ("stations.geojson", from_layer)):
-        listed = [row["site_id"] for row in rows] == ids
-        report.claim(f"{file}: site_id", f"{file}: site_id", listed)
-        if listed:
-            _check_station_figures(stored, report, file, rows)
-
-
-def _check_station_figures(
-    stored: Stored, report: Report, file: str, rows: list[dict[str, Any]]
-) -> None:
-    a, columns = stored.arrays, np.flatnonzero(stored.chosen)
-    row, site = stored.pairs
-    alone = stored.times_covered(stored.chosen)[row] == 1
-    m = len(stored.chosen)
-    expected = {
-        "lng": a["site_lng"][columns],
-        "lat": a["site_lat"][columns],
-        "cost": a["cost"][columns],
-        "covers_weight": np.bincount(site, stored.weight[row], m)[columns],
-        "only_covers_weight": np.bincount(site[alone], stored.weight[row][alone], m)[columns],
-    }
-    for name, counted in expected.items():
-        said = np.array([np.nan if r[name] is None else r[name] for r in rows], float)
-        same = np.allclose(said, counted, rtol=1e-9, atol=1e-9, equal_nan=True)
-        report.claim(f"{file}: {name}", f"{file}: {name}", same)
-    texts = {"status": a["status"][columns].tolist(), "new": stored.new[columns].tolist()}
-    for name, values in texts.items():
-        report.claim(f"{file}: {name}", f"{file}: {name}", [r[name] for r in rows] == values)
-
-
-def _from_text(row: dict[str, str]) -> dict[str, Any]:
-    """A row of ``stations.csv`` with its numbers, and without the guard before an id."""
-    numbers = ("lng", "lat", "cost", "covers_weight", "only_covers_weight")
-    values: dict[str, Any] = {name: float(row[name]) if row[name] else None for name in numbers}
-    new = {"true": True, "false": False}.get(row["new"])
-    return {**values, "site_id": unguarded(row["site_id"]), "status": row["status"], "new": new}
-
-
-def _from_feature(feature: dict[str, Any]) -> dict[str, Any]:
-    """A feature of ``stations.geojson``: its properties, if its point lies where they say."""
-    row: dict[str, Any] = dict(feature["properties"])
-    at = feature["geometry"]["coordinates"]
-    if not np.allclose(at, [row["lng"], row["lat"]], rtol=0, atol=1e-9):
-        row["lng"] = None
-    return row
-
-
 # --- the bound ------------------------------------------------------------------------------------
 
 
@@ -490,7 +353,3 @@ def _recomputed_bound(stored: Stored, cost: NDArray[np.float64] | None) -> float
         budget_multiplier=float(a["budget_multiplier"]),
         **leaves,
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

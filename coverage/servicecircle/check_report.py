@@ -35,9 +35,9 @@ class Report:
     claims: list[Claim] = field(default_factory=list)
     solver_only: bool = False
 
-    def claim(self, zh: str, en: str, holds: Any) -> None:
-        """Note one claim."""
-        self.claims.append(Claim(zh, en, bool(holds)))
+    def claim(self, zh: str, en: str, holds: Any, found: tuple[str, str] = ("", "")) -> None:
+        """Note one claim, and what was found (in both languages)."""
+        self.claims.append(Claim(zh, en, bool(holds), found))
 
     def equal(self, name: str, said: Any, counted: Any) -> None:
         """Note a figure (number, text, truth or null) that must agree; numbers to 1e-9 of it."""

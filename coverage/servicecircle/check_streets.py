@@ -1,4 +1,4 @@
-"""``check --rebuild``: walking times redone from the OSM file, held against the stored matrix."""
+"""``check --rebuild``: walks and inputs redone from their files, held against what is stored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.check import CUTOFF_MINUTES, MISFITS, Report
-from servicecircle.errors import OutputError
-from servicecircle.inputs import sha256
-from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.check import CUTOFF_MINUTES
+from servicecircle.check_inputs import compare_inputs, require_tables, same_tables
+from servicecircle.check_report import MISFITS, Report
+from servicecircle.errors import OutputError, ScenarioError
+from servicecircle.inputs import read_network, sha256
+from servicecircle.network import WalkNetwork
 from servicecircle.reach import TravelTimes, travel_times
+from servicecircle.scenario import load_scenario
 from servicecircle.snapping import Snapped, Streets, snap
 from servicecircle.stored_plan import Stored, read_folder
 
@@ -20,27 +23,35 @@ SAME_METRES = 1e-3
 
 
 def rebuild(folder: str | Path, report: Report) -> None:
-    """Redo reach from the OSM file that the scenario names, and hold the stored matrix to it.
+    """Redo reach and inputs from the files that the scenario names; hold what is stored to them.
 
     Claims are added to ``report``; a file other than the one that was planned on is one that does
-    not hold, and ends it. Raises `OutputError` or `NetworkError` when folder or file cannot be
-    read.
+    not hold. Raises `OutputError`, `NetworkError` or `TableError` when the folder or a file cannot
+    be read, or is not at its place.
     """
     stored = read_folder(Path(folder))
-    part = stored.scenario["network"]
-    osm = Path(folder) / str(part.get("osm", ""))
+    try:
+        scenario = load_scenario(Path(folder) / "scenario.toml")
+    except ScenarioError as error:
+        report.claim("scenario.toml", "scenario.toml", False, (error.zh, error.en))
+        return
+    osm = scenario.path(scenario.network.osm or "")
     if not osm.is_file():
         raise OutputError(
             f"{osm}：找不到规划时用的 OSM 文件，无法重算。请放回原处，或去掉 --rebuild。",
             f"{osm}: the OSM file that was planned on is not there, so reach cannot be redone. "
             "Put it back, or leave out --rebuild.",
         )
-    same_file = sha256(osm) == part.get("sha256")
+    require_tables(scenario)
+    same_file = sha256(osm) == scenario.network.sha256
     report.claim("OSM 文件就是规划时的那份", "the OSM file is the one planned on", same_file)
     if not same_file:
         return
     try:
-        _compare(stored, read_osm(osm, island_share=part["island_share"]), report)
+        network = read_network(scenario)
+        _compare(stored, network, report)
+        if same_tables(stored, scenario, report):
+            compare_inputs(stored, scenario, network, report)
     except MISFITS as error:
         report.misfit(error)
 

@@ -139,7 +139,10 @@ def plan(
 def check(
     folder: Annotated[Path, typer.Argument(help="规划结果文件夹 / plan folder")],
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="从 OSM 重算步行时间 / redo reach from the OSM file")
+        bool,
+        typer.Option(
+            "--rebuild", help="从 OSM 和表格重算 / redo reach from the OSM file and the tables"
+        ),
     ] = False,
 ) -> None:
     """复核结果 · prove a plan's claims again, from its folder alone.

@@ -238,7 +238,7 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, (float, np.floating)):
         return "" if np.isnan(value) else repr(float(value))
-    return "" if value is None or value is pd.NaT else value
+    return "" if value is None or value is pd.NaT or value is pd.NA else value
 
 
 def _is_plan(folder: Path) -> bool:

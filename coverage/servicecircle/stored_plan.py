@@ -1,7 +1,8 @@
 """A plan folder read back: plain arrays and dictionaries, with numpy and pyarrow alone.
 
 What a reader can rely on: every array has the kind and the number of dimensions of `ARRAYS` and
-`COLUMNS`. Nothing here unpickles, and nothing says whether the content is true: `check` does.
+`COLUMNS`, and no column, key or array comes twice under one name. Nothing here unpickles, and
+nothing says whether the content is true: `check` does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import tomllib
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,9 +132,9 @@ def read_folder(folder: Path) -> Stored:
             _object(scenario[part])
         name = "stations.csv"
         with (folder / name).open(encoding="utf-8-sig", newline="") as file:
-            stations = [dict(row) for row in csv.DictReader(file, strict=True)]
+            stations = _rows(csv.reader(file, strict=True))
         name = "stations.geojson"
-        features = [_object(f) for f in _object(_json(folder / name))["features"]]
+        features = _features(_object(_json(folder / name)))
         name = "demand.parquet"
         demand = _read_parquet(folder / name)
         name = "certificate.npz"
@@ -150,11 +153,36 @@ def unguarded(text: str) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
+def _rows(lines: Iterable[list[str]]) -> list[dict[str, str]]:
+    """Rows by column name; every name once, and a cell for each, so that all readers see alike."""
+    header, *rows = lines
+    _require_once([unguarded(name) for name in header], "column")
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _features(layer: dict[str, Any]) -> list[dict[str, Any]]:
+    if layer.get("type") != "FeatureCollection" or "crs" in layer:
+        raise ValueError("a FeatureCollection in WGS-84 is wanted, without crs")
+    return [_object(feature) for feature in layer["features"]]
+
+
 def _json(path: Path) -> Any:
     def refuse(word: str) -> None:
         raise ValueError(f"{word} is no JSON number")
 
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _require_once([name for name, _ in pairs], "key")
+        return dict(pairs)
+
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+
+
+def _require_once(names: Sequence[str], what: str) -> None:
+    """Raise `ValueError` where a name comes twice: readers differ in which one they take."""
+    if len(set(names)) < len(names):
+        twice = next(name for name, times in Counter(names).items() if times > 1)
+        raise ValueError(f"the {what} {twice!r} comes twice")
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -177,6 +205,7 @@ def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
 
 def _read_certificate(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        _require_once(stored.files, "array")
         arrays = {
             name: _array(stored[name], name, kind, 0 if per == "one" else 1)
             for name, (kind, per) in ARRAYS.items()
