@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,28 @@ def test_map_opens_offline(
         assert page.locator("#sc-body").is_visible() == (size == PHONE)
         page.screenshot(path=tmp_path / "toggled.png")
         assert (seen.requests, seen.errors, seen.dialogs) == ([], [], [])
+
+
+def test_a_map_in_a_frame_without_size_fits_once_it_has_one(
+    chromium: Any, town: tuple[Plan, Path], tmp_path: Path
+) -> None:
+    frame = tmp_path / "frame.html"
+    page_text = html.escape(town[1].read_text(encoding="utf-8"))
+    frame.write_text(
+        f'<iframe srcdoc="{page_text}" style="width:0;height:0;border:0"></iframe>',
+        encoding="utf-8",
+    )
+    with visit(chromium, frame) as seen:
+        page = seen.page
+        inner = page.frames[1]
+        inner.wait_for_selector(".sc-new", state="attached")
+        page.evaluate("Object.assign(document.querySelector('iframe').style,"
+                      " {width: '900px', height: '600px'})")  # fmt: skip
+        inner.locator(".sc-new").first.wait_for()
+        page.wait_for_timeout(500)
+        box = inner.locator(".sc-new").first.bounding_box()
+        assert box is not None and 0 < box["x"] < 900 and 0 < box["y"] < 600
+        assert (seen.errors, seen.dialogs) == ([], [])
 
 
 def test_layers_popups_and_the_list(chromium: Any, town: tuple[Plan, Path], tmp_path: Path) -> None:

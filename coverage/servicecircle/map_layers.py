@@ -68,7 +68,21 @@ class Fittings(MacroElement):
         """
         {% macro script(this, kwargs) %}
             (function (map) {
-                map.fitBounds({{ this.view|tojson }}, {padding: [12, 12], animate: false});
+                var view = L.latLngBounds({{ this.view|tojson }}), pad = 12;
+                function fit() {
+                    var size = map.getSize();
+                    if (Math.min(size.x, size.y) <= 2 * pad) { return false; }
+                    map.fitBounds(view, {padding: [pad, pad], animate: false});
+                    return true;
+                }
+                if (!fit()) {  // in a frame that has no size yet there is nothing to fit into
+                    map.setView(view.getCenter(), 12, {animate: false});
+                    var watch = new ResizeObserver(function () {
+                        map.invalidateSize(false);
+                        if (fit()) { watch.disconnect(); }
+                    });
+                    watch.observe(map.getContainer());
+                }
                 {{ this.panes|tojson }}.forEach(function (name, i) {
                     var pane = map.createPane(name);
                     pane.style.zIndex = 410 + 10 * i;
