@@ -64,13 +64,20 @@ def walk_minutes_raster(
     sites far apart want a raster each, as `service_circles` does it.
     """
     cells = _cells(network, streets, site_feet, cutoff, speed_kmh, cell_m)
+    return cells.raster(_least(network, cells, site_feet, cutoff, speed_kmh))
+
+
+def _least(
+    network: WalkNetwork, cells: _Cells, site_feet: Snapped, cutoff: float, speed_kmh: float
+) -> Floats:
+    """Per cell, minutes to the nearest of the sites; inf beyond the cutoff."""
     best = np.full(len(cells.feet), np.inf)
     for _, times in _walks(network, cells, site_feet, cutoff, speed_kmh):
         rows = np.flatnonzero(np.diff(times.indptr))
         if len(rows):
             nearest = np.minimum.reduceat(times.minutes, times.indptr[rows])
             best[rows] = np.minimum(best[rows], nearest)
-    return cells.raster(best)
+    return best
 
 
 def service_circles(
@@ -88,20 +95,41 @@ def service_circles(
     longer circle holding every shorter one. Unsnapped sites have no circle; without a snapped one
     the frame is empty.
     """
+    every = [np.arange(len(site_feet))]
+    return circles_of_sets(
+        network, streets, site_feet, every, minutes, speed_kmh=speed_kmh, cell_m=cell_m
+    )[0]
+
+
+def circles_of_sets(
+    network: WalkNetwork,
+    streets: Streets,
+    site_feet: Snapped,
+    sets: Sequence[Ints],
+    minutes: Sequence[float],
+    *,
+    speed_kmh: float = WALK_SPEED_KMH,
+    cell_m: float = CELL_M,
+) -> list[gpd.GeoDataFrame]:
+    """`service_circles` of several sets of the sites (positions), their cells snapped but once."""
     levels = _levels(minutes, site_feet)
-    parts: list[list[shapely.MultiPolygon]] = [[] for _ in levels]
+    parts: list[list[list[shapely.MultiPolygon]]] = [[[] for _ in levels] for _ in sets]
     pace = cell_m / _metres_per_minute(speed_kmh)
     cutoff = max(levels, default=0.0) + 2 * pace  # the line wants to see a cell beyond itself
     for group in _groups(network, site_feet, cutoff, speed_kmh) if levels else ():
-        feet = _take(site_feet, group)
-        raster = walk_minutes_raster(
-            network, streets, feet, cutoff, speed_kmh=speed_kmh, cell_m=cell_m
-        )
-        for part, shape in zip(parts, _nested(raster, levels, pace), strict=True):
-            part.append(shape)
-    # groups lie apart, so to collect their polygons is to dissolve them
-    shapes = _to_degrees(network, [_multipolygon(part) for part in parts])
-    return gpd.GeoDataFrame({"minutes": levels}, geometry=shapes, crs="EPSG:4326")
+        cells = _cells(network, streets, site_feet.take(group), cutoff, speed_kmh, cell_m)
+        for part, members in zip(parts, sets, strict=True):
+            feet = site_feet.take(np.intersect1d(group, members))
+            raster = cells.raster(_least(network, cells, feet, cutoff, speed_kmh))
+            for level, shape in zip(part, _nested(raster, levels, pace), strict=True):
+                level.append(shape)
+    frames = []
+    for members, part in zip(sets, parts, strict=True):
+        used = levels if site_feet.found[members].any() else []
+        # groups lie apart, so to collect their polygons is to dissolve them
+        shapes = _to_degrees(network, [_multipolygon(level) for level in part[: len(used)]])
+        frames.append(gpd.GeoDataFrame({"minutes": used}, geometry=shapes, crs="EPSG:4326"))
+    return frames
 
 
 def station_circles(
@@ -122,7 +150,7 @@ def station_circles(
     pace = cell_m / _metres_per_minute(speed_kmh)
     cutoff = max(levels, default=0.0) + 2 * pace
     for group in _groups(network, site_feet, cutoff, speed_kmh) if levels else ():
-        feet = _take(site_feet, group)
+        feet = site_feet.take(group)
         cells = _cells(network, streets, feet, cutoff, speed_kmh, cell_m)
         for position, best in _minutes_by_site(network, cells, feet, cutoff, speed_kmh):
             shapes = _nested(_cropped(cells.raster(best)), levels, pace)
@@ -202,12 +230,8 @@ def _walks(
     sites = np.flatnonzero(site_feet.found)
     for start in range(0, len(sites), _BATCH):
         batch = sites[start : start + _BATCH]
-        feet = _take(site_feet, batch)
+        feet = site_feet.take(batch)
         yield batch, travel_times(network, cells.feet, feet, speed_kmh=speed_kmh, cutoff=cutoff)
-
-
-def _take(feet: Snapped, rows: NDArray) -> Snapped:
-    return Snapped(**{name: values[rows] for name, values in vars(feet).items()})
 
 
 def _groups(network: WalkNetwork, feet: Snapped, cutoff: float, speed_kmh: float) -> list[Ints]:

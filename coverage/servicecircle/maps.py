@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from servicecircle import map_images, map_layers, map_panel, map_stations
 from servicecircle.errors import NetworkError
-from servicecircle.isochrones import CELL_M, service_circles
+from servicecircle.isochrones import CELL_M, circles_of_sets
 from servicecircle.map_images import Colour, DotClass
 from servicecircle.map_layers import Picture, Raw, Shapes, Stations, safe
 from servicecircle.map_panel import (
@@ -42,7 +42,7 @@ from servicecircle.network import WalkNetwork
 from servicecircle.places import read_water
 from servicecircle.plan import Plan
 from servicecircle.scenario import OSM_ATTRIBUTION
-from servicecircle.snapping import Snapped, Streets
+from servicecircle.snapping import Streets
 
 MAX_STANDARDS = 4  # standards that get circles, those of most weight
 SIMPLIFY_M = 5.0
@@ -178,16 +178,16 @@ def _circles(plan: Plan) -> list[Layer]:
     standards = _standards(plan)
     streets = Streets(plan.network)
     layers: list[Layer] = []
-    for rows, zh, en, colour, dashes in (
-        (plan.existing, "现有", "today", BLUE, "6 4"),
-        (plan.chosen, "规划", "plan", GREEN, ""),
+    today = np.flatnonzero(np.isin(plan.chosen, plan.existing))
+    sets = circles_of_sets(
+        plan.network, streets, plan.site_feet.take(plan.chosen),
+        [today, np.arange(len(plan.chosen))], standards,
+        speed_kmh=plan.scenario.network.speed_kmh,
+    )  # fmt: skip
+    for circles, zh, en, colour, dashes in (
+        (sets[0], "现有", "today", BLUE, "6 4"),
+        (sets[1], "规划", "plan", GREEN, ""),
     ):
-        if not len(rows):
-            continue
-        feet = Snapped(**{k: v[rows] for k, v in vars(plan.site_feet).items()})
-        circles = service_circles(
-            plan.network, streets, feet, standards, speed_kmh=plan.scenario.network.speed_kmh
-        )
         for minutes, shape in zip(circles["minutes"], circles.geometry, strict=True):
             main = minutes == standards[0]
             opacity = 0.16 if main else 0.08

@@ -6,6 +6,7 @@ is derived here has the same columns as what `tables.py` reads.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ from servicecircle.proxies import (
 CELL_M = 100.0  # default width of a demand cell
 DISTRICT_LEVELS = (6, 7, 8)  # admin_level of districts and counties to towns and subdistricts
 WATER_TAGS = (("natural", "water"), ("waterway", "riverbank"), ("landuse", "reservoir"))
-_PLACE_KEYS = ("amenity", "shop", "office", "landuse", "highway")
+_PLACE_KEYS = ("amenity", "shop", "office", "landuse")  # and highway, of nodes
 _ADDRESS = ("addr:full", "addr:district", "addr:street", "addr:housenumber")
 _STEP_M = 10.0  # streets are laid onto cells in bits no longer than this
 _GEOD = Geod(ellps="WGS84")
@@ -52,13 +53,15 @@ def read_places(path: str | Path) -> pd.DataFrame:
     require_osm_file(path)
     rows = []
     with _readable(path):
-        entities = osmium.osm.NODE | osmium.osm.WAY
-        objects: Any = (
-            osmium.FileProcessor(str(path), entities)
+        nodes: Any = osmium.FileProcessor(str(path), osmium.osm.NODE)
+        nodes = nodes.with_filter(osmium.filter.KeyFilter(*_PLACE_KEYS, "highway"))
+        ways: Any = (
+            osmium.FileProcessor(str(path), osmium.osm.NODE | osmium.osm.WAY)
             .with_locations()
+            .with_filter(osmium.filter.EntityFilter(osmium.osm.WAY))
             .with_filter(osmium.filter.KeyFilter(*_PLACE_KEYS))
         )
-        for thing in objects:
+        for thing in itertools.chain(nodes, ways):
             tags = dict(thing.tags)
             proxy, host = proxy_of(tags), host_kind_of(tags)
             where = _where(thing) if proxy or host else None
