@@ -28,6 +28,7 @@ SQUARENESS = 0.8  # shorter side to longer, at least: windows are wide or tall, 
 _RADIUS = 6378137.0  # of web Mercator's sphere, by its definition
 _SCALE = 2  # drawn so many times larger, then reduced, for smooth edges
 _LEVELS = 5  # shades between transparent and full, per colour: three colours fit in 4 bits
+_LEVEL_OF = ((np.arange(256) * _LEVELS + 127) // 255).astype(np.uint8)  # of a mask's 0 to 255
 
 Colour = tuple[int, int, int]
 Paint = Callable[["Sketch"], None]
@@ -135,8 +136,7 @@ class Sketch:
 
     def levels(self) -> NDArray[np.uint8]:
         """The mask at the image's size, 0 (nothing) to `_LEVELS` (full)."""
-        small = np.asarray(self._image.reduce(_SCALE), np.uint16)
-        return ((small * _LEVELS + 127) // 255).astype(np.uint8)
+        return _LEVEL_OF[np.asarray(self._image.reduce(_SCALE))]
 
 
 def png(frame: Frame, layers: Sequence[tuple[Colour, float, Paint]]) -> str:
