@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import shared_file
 from servicecircle import coordinates as c
 
-VECTORS = Path(__file__).parents[2] / "shared" / "reference" / "datum_vectors.csv"
 COLUMNS = [
     "wgs84_lng",
     "wgs84_lat",
@@ -95,9 +96,8 @@ def test_six_cities() -> None:
     check_vectors(cities())
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason=f"{VECTORS.name} is not part of the project")
 def test_forty_cities() -> None:
-    with VECTORS.open(encoding="utf-8") as file:
+    with shared_file("reference/datum_vectors.csv").open(encoding="utf-8") as file:
         rows = np.array([[float(r[k]) for k in COLUMNS] for r in csv.DictReader(file)])
     assert len(rows) == 40
     assert c.inside_mainland(rows[:, 0], rows[:, 1]).all()
@@ -180,7 +180,6 @@ def test_outside_the_outline(name: str, lng: float, lat: float) -> None:
 
 
 def test_outline_is_a_simple_ring() -> None:
-    shapely = pytest.importorskip("shapely")
     assert shapely.Polygon(c.MAINLAND_OUTLINE).is_valid
     assert len(c.MAINLAND_OUTLINE) > 70
 

@@ -55,7 +55,7 @@ class _Model:
         self.has_z = f.model != "lscp"
         self.scale = (float(f.weight.max()) if self.mclp else float(f.cost.max())) or 1.0
         self.unit = float(f.weight.max()) if f.model == "partial_cover" else 1.0
-        self.b, self.bt = core.rows, core.columns.T.tocsr()
+        self.b = core.rows
         size = n + rows if self.has_z else n
         self.c = np.zeros(size)
         if self.mclp:
