@@ -22,7 +22,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from shapely import STRtree
 
-from servicecircle.walk_filter import is_walkable
+from servicecircle.walk_filter import OSMNX
 
 GRID = 10  # vertices lie on a grid of 1/GRID metres
 TOUCH_M = 0.2  # an end so near to a line lies on it
@@ -220,7 +220,7 @@ def without_doubles(noded: list[Noded]) -> list[Noded]:
 
 def without_scraps(noded: list[Noded]) -> list[Noded]:
     """Only what hangs together with the city on foot, and the islands that are meant."""
-    walk = [n for n in noded if is_walkable(n.tags)]
+    walk = [n for n in noded if OSMNX.allows(n.tags)]
     number = {key: i for i, key in enumerate(sorted({k for n in walk for k in n.keys}))}
     a = [number[k] for n in walk for k in n.keys[:-1]]
     b = [number[k] for n in walk for k in n.keys[1:]]
@@ -229,7 +229,7 @@ def without_scraps(noded: list[Noded]) -> list[Noded]:
     main = np.bincount(label).argmax()
     return [
         n for n in noded
-        if n.island or not is_walkable(n.tags) or label[number[n.keys[0]]] == main
+        if n.island or not OSMNX.allows(n.tags) or label[number[n.keys[0]]] == main
     ]  # fmt: skip
 
 

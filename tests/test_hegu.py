@@ -18,11 +18,12 @@ import shapely
 from shapely.ops import polygonize, unary_union
 
 from servicecircle.coordinates import inside_mainland
-from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.network import WalkNetwork
+from servicecircle.osm_file import read_osm
 from servicecircle.scenario import load_scenario
 from servicecircle.snapping import Streets, snap
 from servicecircle.tables import read_districts, read_sites
-from servicecircle.walk_filter import is_walkable
+from servicecircle.walk_filter import OSMNX
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 OSM = DATA / "hegu.osm.pbf"
@@ -144,8 +145,8 @@ def test_classes_of_streets(hegu: Objects) -> None:
     for highway in (*SOLID, "motorway_link", "living_street", "pedestrian", "service", "footway",
                     "path", "steps", "cycleway", "track"):  # fmt: skip
         assert metres[highway] > 1_000, highway
-    assert not is_walkable({"highway": "motorway"})
-    assert is_walkable({"highway": "trunk"})
+    assert not OSMNX.allows({"highway": "motorway"})
+    assert OSMNX.allows({"highway": "trunk"})
     assert metres["trunk"] > 10_000
     assert metres["motorway"] > 20_000
 
@@ -199,7 +200,7 @@ def test_walls_are_passed_at_gates_only(hegu: Objects) -> None:
     assert len(walls) > 500
     of_wall = Counter(len(gates.intersection(hegu.ways[w][0])) for w in walls)
     assert set(of_wall) <= {1, 2, 3, 4}
-    ways = [w for w, (_, t) in hegu.ways.items() if is_walkable(t)]
+    ways = [w for w, (_, t) in hegu.ways.items() if OSMNX.allows(t)]
     lines = [hegu.line(w) for w in ways]
     rings = [hegu.line(w) for w in walls]
     at, hit = shapely.STRtree(lines).query(rings, "intersects")
@@ -222,7 +223,7 @@ def test_campus_works_hill_and_greenway(hegu: Objects) -> None:
     assert len(named(hegu, landuse="construction")) > 15
     separate = named(hegu, sidewalk="separate")
     assert separate
-    assert not any(is_walkable(hegu.ways[w][1]) for w in separate)
+    assert not any(OSMNX.allows(hegu.ways[w][1]) for w in separate)
 
 
 def test_places_and_hosts(hegu: Objects) -> None:

@@ -16,7 +16,8 @@ from servicecircle.isochrones import (
     station_circles,
     walk_minutes_raster,
 )
-from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.network import WalkNetwork
+from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Snapped, Streets, snap
 from towns import line_town, metres_east

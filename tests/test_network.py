@@ -13,8 +13,9 @@ import pytest
 from conftest import shared_file
 from judge import osmnx_walk_rules
 from servicecircle.errors import NetworkError
-from servicecircle.network import network_from_graph, read_osm
-from servicecircle.walk_filter import OSMNX_WALK_REFUSES, is_walkable, walk_directions
+from servicecircle.osm_file import read_osm
+from servicecircle.street_graph import network_from_graph
+from servicecircle.walk_filter import OSMNX
 from towns import WALK, line_town, metres_east, write_osm
 
 
@@ -42,7 +43,7 @@ def test_every_format_gives_the_same_network(tmp_path):
 
 def test_the_filter_is_osmnx_word_for_word():
     theirs = {key: rule.pattern for key, rule in osmnx_walk_rules() if rule is not None}
-    assert theirs == OSMNX_WALK_REFUSES
+    assert theirs == {rule.key: rule.pattern for rule in OSMNX.refuses}
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,11 @@ def test_the_filter_is_osmnx_word_for_word():
     ],
 )
 def test_walkable(tags, walkable):
-    assert is_walkable(tags) is walkable
+    assert OSMNX.allows(tags) is walkable
 
 
 def test_cars_one_way_does_not_bind_walkers():
-    assert walk_directions({"oneway": "yes"}) == (True, True)
+    assert OSMNX.directions({"oneway": "yes"}) == (True, True)
 
 
 # --- contraction ----------------------------------------------------------------------------------

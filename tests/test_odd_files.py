@@ -13,7 +13,7 @@ from servicecircle.check import check_folder
 from servicecircle.errors import NetworkError, OutputError
 from servicecircle.export.station_tables import export_stations
 from servicecircle.maps import map_html
-from servicecircle.network import read_osm
+from servicecircle.osm_file import read_osm
 from servicecircle.places import read_districts_of, read_places, read_water
 from servicecircle.plan import Plan, make_plan
 from servicecircle.scenario import make_scenario

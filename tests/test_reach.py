@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge import Judge
-from servicecircle.network import network_from_graph, read_osm
+from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Streets, snap
-from servicecircle.walk_filter import is_walkable, walk_directions
+from servicecircle.street_graph import network_from_graph
+from servicecircle.walk_filter import OSMNX
 from towns import WALK, line_town, metres_east, write_osm
 
 METRES_PER_MINUTE = 4000 / 60
@@ -222,9 +223,9 @@ def walkable_xml(source, target):
     ways = []
     for way in osmium.FileProcessor(str(source), osmium.osm.WAY):
         tags = dict(way.tags)
-        if not is_walkable(tags):
+        if not OSMNX.allows(tags):
             continue
-        assert walk_directions(tags) == (True, True), "OSMnx drops foot directions"
+        assert OSMNX.directions(tags) == (True, True), "OSMnx drops foot directions"
         runs = itertools.groupby((n.ref for n in way.nodes), key=present.__contains__)
         whole = [list(refs) for there, refs in runs if there]  # OSMnx refuses cut ways
         ways += [(way.id * 100 + i, refs, tags) for i, refs in enumerate(whole) if len(refs) > 1]

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from servicecircle.isochrones import service_circles
     from servicecircle.locate import Selection, lscp, mclp, partial_cover
     from servicecircle.maps import map_html, plan_map
-    from servicecircle.network import WalkNetwork, network_from_graph, read_osm
+    from servicecircle.network import WalkNetwork
+    from servicecircle.osm_file import read_osm
     from servicecircle.plan import Plan, make_plan
     from servicecircle.plan_folder import save
     from servicecircle.reach import TravelTimes, travel_times
     from servicecircle.scenario import Scenario, load_scenario, make_scenario
     from servicecircle.snapping import Snapped, Streets, snap
+    from servicecircle.street_graph import network_from_graph
     from servicecircle.tables import read_demand, read_districts, read_sites
 
 # Names are fetched when they are first used: the geographic libraries take seconds to import,
@@ -42,12 +44,12 @@ _HOME = {
     "make_scenario": "scenario",
     "map_html": "maps",
     "mclp": "locate",
-    "network_from_graph": "network",
+    "network_from_graph": "street_graph",
     "partial_cover": "locate",
     "plan_map": "maps",
     "read_demand": "tables",
     "read_districts": "tables",
-    "read_osm": "network",
+    "read_osm": "osm_file",
     "read_sites": "tables",
     "save": "plan_folder",
     "service_circles": "isochrones",

@@ -6,13 +6,11 @@ may be walked in different directions. Every vertex keeps its OSM node, every se
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pyproj import Geod
 
 GEOD = Geod(ellps="WGS84")
@@ -21,59 +19,105 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class Pieces:
-    """Runs of consecutive nodes of ways, in flat arrays: one entry per vertex, one per piece."""
+    """Runs of consecutive nodes of ways: what a network is built from.
 
-    def __init__(self) -> None:
-        self.ref = array("q")
-        self.lng = array("d")
-        self.lat = array("d")
-        self.segment = array("q")
-        self.start = array("q", [0])
-        self.way = array("q")
-        self.forward = array("b")
-        self.backward = array("b")
-        self.tags: dict[int, dict[str, str]] = {}
-        self.missing: set[int] = set()  # nodes without a place
-        self.cut_ways: set[int] = set()
+    One entry per vertex: ``ref`` (node id), ``lng``, ``lat`` (WGS-84 degrees), ``segment`` (number
+    within the way of the segment that begins here). Piece p has the vertices
+    ``start[p]:start[p + 1]``, at least two; one entry per piece: ``way`` (its id), ``forward``,
+    ``backward`` (may it be walked in the order of its vertices, against it?). Vertices with one
+    ``ref`` are one place: pieces join there, and nowhere else.
+    """
 
-    def add(
-        self,
-        way: int,
-        nodes: Iterable[tuple[int, float, float]],
+    ref: Ints
+    lng: Floats
+    lat: Floats
+    segment: Ints
+    start: Ints
+    way: Ints
+    forward: NDArray[np.bool_]
+    backward: NDArray[np.bool_]
+
+    @classmethod
+    def build(
+        cls,
+        ref: ArrayLike,
+        lng: ArrayLike,
+        lat: ArrayLike,
+        counts: ArrayLike,
+        way: ArrayLike,
         *,
-        first_segment: int = 0,
-        directions: tuple[bool, bool] = (True, True),
-    ) -> None:
-        """Take in one run of (node id, lng, lat); immediate repetitions of a node are one node."""
-        last = None
-        segment = first_segment - 1
-        for ref, lng, lat in nodes:
-            segment += 1
-            if ref == last:
-                continue
-            last = ref
-            self.ref.append(ref)
-            self.lng.append(lng)
-            self.lat.append(lat)
-            self.segment.append(segment)
-        if len(self.ref) - self.start[-1] < 2:
-            self._drop_last()
-            return
-        self.start.append(len(self.ref))
-        self.way.append(way)
-        self.forward.append(directions[0])
-        self.backward.append(directions[1])
+        first_segment: ArrayLike = 0,
+        forward: ArrayLike = True,
+        backward: ArrayLike = True,
+    ) -> Pieces:
+        """Pieces of ``counts`` vertices each; one value per piece (or for all) from ``way`` on.
 
-    def _drop_last(self) -> None:
-        for values in (self.ref, self.lng, self.lat, self.segment):
-            del values[self.start[-1] :]
+        Immediate repetitions of a node are one node; pieces with fewer than two are left out.
+        """
+        ref, counts = np.asarray(ref, np.int64), np.asarray(counts, np.int64)
+        number = _within_run(counts) + np.repeat(
+            np.broadcast_to(first_segment, len(counts)), counts
+        )
+        piece = np.repeat(np.arange(len(counts)), counts)
+        again = np.zeros(len(ref), bool)
+        again[1:] = (ref[1:] == ref[:-1]) & (piece[1:] == piece[:-1])
+        left = np.bincount(piece[~again], minlength=len(counts))
+        keep = ~again & (left >= 2)[piece]
+        used = np.flatnonzero(left >= 2)
+        return cls(
+            ref=ref[keep],
+            lng=np.asarray(lng, float)[keep],
+            lat=np.asarray(lat, float)[keep],
+            segment=number[keep],
+            start=np.concatenate([[0], np.cumsum(left[used])]),
+            way=np.broadcast_to(np.asarray(way, np.int64), len(counts))[used],
+            forward=np.broadcast_to(np.asarray(forward, bool), len(counts))[used],
+            backward=np.broadcast_to(np.asarray(backward, bool), len(counts))[used],
+        )
+
+    def __len__(self) -> int:
+        return len(self.way)
+
+    def take(self, pieces: NDArray) -> Pieces:
+        """Some of the pieces (boolean, one per piece)."""
+        counts = np.diff(self.start)
+        vertex = np.repeat(pieces, counts)
+        return Pieces(
+            ref=self.ref[vertex],
+            lng=self.lng[vertex],
+            lat=self.lat[vertex],
+            segment=self.segment[vertex],
+            start=np.concatenate([[0], np.cumsum(counts[pieces])]),
+            way=self.way[pieces],
+            forward=self.forward[pieces],
+            backward=self.backward[pieces],
+        )
+
+    @property
+    def metres(self) -> Floats:
+        """Length of each piece."""
+        last = self.start[1:] - 1
+        first_half = np.delete(np.arange(len(self.ref)), last)
+        step = np.zeros(len(self.ref))
+        lng, lat = self.lng, self.lat
+        step[first_half] = GEOD.inv(
+            lng[first_half], lat[first_half], lng[first_half + 1], lat[first_half + 1]
+        )[2]
+        return np.asarray(np.add.reduceat(step, self.start[:-1])) if len(self) else np.empty(0)
+
+
+def _within_run(counts: Ints) -> Ints:
+    """0, 1, 2 … anew in every run."""
+    ends = np.cumsum(counts)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts))
 
 
 def contract(pieces: Pieces) -> dict[str, NDArray]:
     """Junctions, edges and polylines of the pieces: arrays, named as in `WalkNetwork`."""
-    ids, node = np.unique(np.frombuffer(pieces.ref, np.int64), return_inverse=True)
-    lng, lat = np.frombuffer(pieces.lng, float), np.frombuffer(pieces.lat, float)
+    ids, node = np.unique(pieces.ref, return_inverse=True)
+    lng, lat = pieces.lng, pieces.lat
     first = np.zeros(len(ids), np.int64)  # where a node's coordinates stand
     first[node[::-1]] = np.arange(len(node))[::-1]
     segments = _segments(pieces, node, lng, lat)
@@ -116,20 +160,19 @@ class _Segments:
 
 
 def _segments(pieces: Pieces, node: Ints, lng: Floats, lat: Floats) -> _Segments:
-    start = np.frombuffer(pieces.start, np.int64)
     begins = np.ones(len(node), bool)
-    begins[start[1:] - 1] = False  # the last vertex of a piece begins nothing
+    begins[pieces.start[1:] - 1] = False  # the last vertex of a piece begins nothing
     i = np.flatnonzero(begins)
-    piece = np.repeat(np.arange(len(pieces.way)), np.diff(start) - 1)
+    piece = np.repeat(np.arange(len(pieces)), np.diff(pieces.start) - 1)
     metres = np.asarray(GEOD.inv(lng[i], lat[i], lng[i + 1], lat[i + 1])[2])
     return _Segments(
         a=node[i],
         b=node[i + 1],
         metres=metres,
-        way=np.frombuffer(pieces.way, np.int64)[piece],
-        number=np.frombuffer(pieces.segment, np.int64)[i],
-        forward=np.frombuffer(pieces.forward, np.int8)[piece] > 0,
-        backward=np.frombuffer(pieces.backward, np.int8)[piece] > 0,
+        way=pieces.way[piece],
+        number=pieces.segment[i],
+        forward=pieces.forward[piece],
+        backward=pieces.backward[piece],
     )
 
 

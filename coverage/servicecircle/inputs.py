@@ -20,7 +20,8 @@ import pandas as pd
 from servicecircle import places, tables
 from servicecircle.contraction import Floats
 from servicecircle.errors import ScenarioError
-from servicecircle.network import WalkNetwork, read_osm
+from servicecircle.network import WalkNetwork
+from servicecircle.osm_file import read_osm
 from servicecircle.scenario import Scenario, TablePart
 from servicecircle.table_files import cell_text
 

@@ -20,7 +20,8 @@ from pyproj import Geod
 
 from servicecircle.contraction import Floats, Ints
 from servicecircle.errors import NetworkError, QuestionError
-from servicecircle.network import WalkNetwork, require_osm_file, unsorted
+from servicecircle.network import WalkNetwork
+from servicecircle.osm_file import require_osm_file, unsorted
 from servicecircle.proxies import (
     GROUPS,
     HOST_KINDS,

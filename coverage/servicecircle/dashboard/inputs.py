@@ -19,7 +19,7 @@ from servicecircle.dashboard.workspace import (
     standards,
 )
 from servicecircle.errors import PlannerError
-from servicecircle.network import OSM_SUFFIXES
+from servicecircle.osm_file import OSM_SUFFIXES
 from servicecircle.scenario import Scenario, load_scenario
 
 OSM_MB, TABLE_MB = 200, 50
