@@ -9,25 +9,28 @@ lie on the same one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 
 from servicecircle.contraction import Floats, Ints, indptr_of
 from servicecircle.network import WalkNetwork
-from servicecircle.snapping import Snapped
+from servicecircle.snapping import THREADS, Snapped
 
 WALK_SPEED_KMH = 4.0  # the standard equates 1 km with 15 minutes
 CUTOFF_MINUTES = 30.0
 MINUTES_TOLERANCE = 1e-7  # covered means minutes <= standard + this: the one test everywhere
-_THREADS = 2
-_CHUNK = 64  # sites per task
+_CHUNK = 32  # sites per task
+_BUCKETS = 256  # of the search's queue
 
 
 @dataclass(frozen=True)
@@ -88,54 +91,103 @@ class TravelTimes:
         return nearest, best
 
 
+class Walks(NamedTuple):
+    """All walks within the cutoff to some sites, site after site.
+
+    ``site`` (positions, ascending), ``counts`` walks to each of them; then one entry per walk:
+    ``point`` (demand row, in no order) and ``minutes``.
+    """
+
+    site: Ints
+    counts: Ints
+    point: Ints
+    minutes: Floats
+
+
 def travel_times(
     network: WalkNetwork,
     demand: Snapped,
     sites: Snapped,
     *,
     speed_kmh: float = WALK_SPEED_KMH,
+    leg_speed_kmh: float | None = None,
     cutoff: float = CUTOFF_MINUTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> TravelTimes:
     """Minutes of all walks from demand points to sites that take at most ``cutoff`` minutes.
 
-    ``demand`` and ``sites`` come from `snap`; unsnapped points have no pairs. ``progress`` is
-    called with (sites done, sites in all).
+    ``demand`` and ``sites`` come from `snap`; unsnapped points have no pairs. ``speed_kmh`` holds
+    along the streets (on the flat), ``leg_speed_kmh`` on the legs beside them (by default the
+    same). ``progress`` is called with (sites done, sites in all). Memory grows with the pairs
+    found: 24 bytes each at the peak.
     """
+    found: list[Walks] = []
+    for walks in walks_to(
+        network, demand, sites, speed_kmh=speed_kmh, leg_speed_kmh=leg_speed_kmh, cutoff=cutoff
+    ):
+        found.append(walks)
+        if progress:
+            progress(int(walks.site[-1]) + 1, len(sites))
+    indptr = np.zeros(len(demand) + 1, np.int64)
+    for walks in found:
+        indptr[1:] += np.bincount(walks.point, minlength=len(demand))
+    np.cumsum(indptr, out=indptr)
+    at, indices = indptr[:-1].copy(), np.empty(indptr[-1], np.int32)
+    minutes = np.empty(indptr[-1])
+    while found:  # each part is let go of once it stands in the rows
+        _into_rows(*found.pop(0), at, indices, minutes)
+    return TravelTimes(indptr, indices, minutes, n_sites=len(sites), cutoff=cutoff)
+
+
+def walks_to(
+    network: WalkNetwork,
+    demand: Snapped,
+    sites: Snapped,
+    *,
+    speed_kmh: float = WALK_SPEED_KMH,
+    leg_speed_kmh: float | None = None,
+    cutoff: float = CUTOFF_MINUTES,
+) -> Iterator[Walks]:
+    """The walks of `travel_times` some sites at a time, so that they need not all be in memory."""
     metres_per_minute = speed_kmh * 1000.0 / 60.0
     reach_m = (cutoff + MINUTES_TOLERANCE) * metres_per_minute
-    graph, points = _graph(network), _by_edge(demand, network.n_edges)
+    leg_factor = speed_kmh / (leg_speed_kmh or speed_kmh)
+    graph, points = _graph(network), _by_edge(demand, network.n_edges, leg_factor)
+    idle: SimpleQueue[_Work] = SimpleQueue()
+    for _ in range(THREADS):
+        idle.put(_work(network))
+
+    def search(chunk: Ints) -> Walks:
+        work, places = idle.get(), sites.take(chunk)
+        try:
+            count, point, metres = _reach(
+                graph, points, places.edge, places.offset, places.forward, places.backward,
+                places.gap * leg_factor, reach_m, work,
+            )  # fmt: skip
+        finally:
+            idle.put(work)
+        metres /= metres_per_minute
+        return Walks(chunk, count, point, metres)
+
     on_network = np.flatnonzero(sites.found)
-    chunks = [on_network[i : i + _CHUNK] for i in range(0, len(on_network), _CHUNK)]
-    counts = np.zeros(len(sites), np.int64)
-    found: list[tuple[Ints, Floats]] = []
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        tasks = [pool.submit(_reach_chunk, graph, points, sites, c, reach_m) for c in chunks]
-        for chunk, task in zip(chunks, tasks, strict=True):
-            counts[chunk], point, metres = task.result()
-            found.append((point, metres))
-            if progress:
-                progress(int(chunk[-1]) + 1, len(sites))
+    chunks = iter(on_network[i : i + _CHUNK] for i in range(0, len(on_network), _CHUNK))
+    pool = ThreadPoolExecutor(THREADS)
+    try:  # a few chunks ahead of who listens, no more
+        running = deque(pool.submit(search, c) for c in islice(chunks, 2 * THREADS))
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(search, c) for c in islice(chunks, 1))
     finally:  # on Ctrl-C, what has not begun is not begun
         pool.shutdown(cancel_futures=True)
-    by_site = np.concatenate([[0], np.cumsum(counts)])
-    point = np.concatenate([np.empty(0, np.int64), *(f[0] for f in found)])
-    minutes = np.concatenate([np.empty(0), *(f[1] for f in found)]) / metres_per_minute
-    # scipy only sorts here: a change of format keeps explicit zeros
-    table = csc_array((minutes, point, by_site), shape=(len(demand), len(sites))).tocsr()
-    table.sort_indices()
-    indptr, indices = table.indptr.astype(np.int64), table.indices.astype(np.int64)
-    return TravelTimes(indptr, indices, table.data, n_sites=len(sites), cutoff=cutoff)
 
 
 # --- the compiled search --------------------------------------------------------------------------
 
 
 class _Graph(NamedTuple):
-    """The network as the search wants it; names as in `WalkNetwork`."""
+    """The network as the search wants it; names as in `WalkNetwork`, lengths as effort."""
 
-    arc_start: Ints  # arcs towards a junction: CSR, the junction they come from, metres
+    arc_start: Ints  # arcs towards a junction: CSR, the junction they come from, effort
     arc_tail: Ints
     arc_m: Floats
     incidence_start: Ints
@@ -143,6 +195,8 @@ class _Graph(NamedTuple):
     edge_u: Ints
     edge_v: Ints
     edge_m: Floats
+    along: Floats  # effort of an edge u → v, and v → u
+    against: Floats
     forward: NDArray[np.bool_]
     backward: NDArray[np.bool_]
 
@@ -153,6 +207,8 @@ class _Points(NamedTuple):
     start: Ints
     point: Ints
     offset: Floats
+    forward: Floats
+    backward: Floats
     gap: Floats
 
 
@@ -161,137 +217,50 @@ class _Work(NamedTuple):
 
     dist: Floats  # inf where not met
     met: Ints
-    heap_m: Floats
-    heap_node: Ints
+    seen: NDArray[np.bool_]  # edges listed
+    edges: Ints
+    head: Ints  # first entry of each bucket of the queue, -1: empty
 
 
 def _graph(net: WalkNetwork) -> _Graph:
+    start, tail, effort = net.arcs_towards
+    at, edge = net.incidence
     return _Graph(
-        *net.arcs_towards,
-        *net.incidence,
-        net.edge_u,
-        net.edge_v,
-        net.edge_length,
-        net.edge_forward,
-        net.edge_backward,
-    )
+        start, tail.astype(np.int32), effort, at, edge.astype(np.int32), net.edge_u, net.edge_v,
+        net.edge_length, *net.edge_effort, net.edge_forward, net.edge_backward,
+    )  # fmt: skip
 
 
-def _by_edge(demand: Snapped, n_edges: int) -> _Points:
+def _by_edge(demand: Snapped, n_edges: int, leg_factor: float) -> _Points:
     found = np.flatnonzero(demand.found)
     point = found[np.argsort(demand.edge[found], kind="stable")]
     start = indptr_of(demand.edge[point], n_edges)
-    return _Points(start, point, demand.offset[point], demand.gap[point])
-
-
-def _reach_chunk(
-    graph: _Graph, points: _Points, sites: Snapped, chunk: Ints, reach_m: float
-) -> tuple[Ints, Ints, Floats]:
-    result: tuple[Ints, Ints, Floats] = _reach(
-        graph, points, sites.edge[chunk], sites.offset[chunk], sites.gap[chunk], reach_m
+    d = demand.take(point)
+    return _Points(
+        start, point.astype(np.int32), d.offset, d.forward, d.backward, d.gap * leg_factor
     )
-    return result
+
+
+def _work(net: WalkNetwork) -> _Work:
+    return _Work(
+        np.full(net.n_junctions, np.inf),
+        np.empty(net.n_junctions, np.int32),
+        np.zeros(net.n_edges, bool),
+        np.empty(net.n_edges, np.int32),
+        np.full(_BUCKETS + 1, -1, np.int32),
+    )
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(heap_m, heap_node, size, metres, node):  # type: ignore[no-untyped-def]
-    """Put an entry into the binary heap; return the new size."""
-    i = size
-    while i > 0:
-        parent = (i - 1) >> 1
-        if heap_m[parent] <= metres:
-            break
-        heap_m[i], heap_node[i] = heap_m[parent], heap_node[parent]
-        i = parent
-    heap_m[i], heap_node[i] = metres, node
-    return size + 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _pop(heap_m, heap_node, size):  # type: ignore[no-untyped-def]
-    """Take the smallest entry (at 0) off the heap; return the new size."""
-    size -= 1
-    metres, node = heap_m[size], heap_node[size]
-    i = 0
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap_m[child + 1] < heap_m[child]:
-            child += 1
-        if heap_m[child] >= metres:
-            break
-        heap_m[i], heap_node[i] = heap_m[child], heap_node[child]
-        i = child
-    heap_m[i], heap_node[i] = metres, node
-    return size
-
-
-@numba.njit(cache=True, nogil=True)
-def _relax(work, n_met, size, node, metres):  # type: ignore[no-untyped-def]
-    """Note a shorter walk to ``node``; return (junctions met, heap size)."""
-    if work.dist[node] == np.inf:
-        work.met[n_met] = node
-        n_met += 1
-    work.dist[node] = metres
-    return n_met, _push(work.heap_m, work.heap_node, size, metres, node)
-
-
-@numba.njit(cache=True, nogil=True)
-def _search(graph, edge, offset, limit, work):  # type: ignore[no-untyped-def]
-    """Dijkstra backwards from a place on an edge, up to ``limit`` metres; how many were met.
-
-    Every arc is relaxed at most once, so the heap never holds more than arcs + 2 entries.
-    """
-    n_met, size = 0, 0
-    rest = graph.edge_m[edge] - offset
-    if (graph.forward[edge] or offset == 0.0) and offset <= limit:
-        n_met, size = _relax(work, n_met, size, graph.edge_u[edge], offset)
-    closer = rest < work.dist[graph.edge_v[edge]]
-    if (graph.backward[edge] or rest == 0.0) and rest <= limit and closer:
-        n_met, size = _relax(work, n_met, size, graph.edge_v[edge], rest)
-    while size > 0:
-        metres, node = work.heap_m[0], work.heap_node[0]
-        size = _pop(work.heap_m, work.heap_node, size)
-        if metres > work.dist[node]:
-            continue
-        for k in range(graph.arc_start[node], graph.arc_start[node + 1]):
-            total = metres + graph.arc_m[k]
-            if total <= limit and total < work.dist[graph.arc_tail[k]]:
-                n_met, size = _relax(work, n_met, size, graph.arc_tail[k], total)
-    return n_met
-
-
-@numba.njit(cache=True, nogil=True)
-def _metres(graph, dist, edge, offset, own, own_offset):  # type: ignore[no-untyped-def]
-    """Metres along the network from a place on ``edge`` to the site's place on ``own``."""
-    rest = graph.edge_m[edge] - offset
-    forward, backward = graph.forward[edge], graph.backward[edge]
-    metres = np.inf
-    if forward or rest == 0.0:  # on a junction one may leave by any street
-        metres = dist[graph.edge_v[edge]] + rest
-    if backward or offset == 0.0:
-        metres = min(metres, dist[graph.edge_u[edge]] + offset)
-    if edge == own and ((forward and offset <= own_offset) or (backward and offset >= own_offset)):
-        metres = min(metres, abs(own_offset - offset))
-    return metres
-
-
-@numba.njit(cache=True, nogil=True)
-def _edges_met(graph, work, n_met, own, seen, site, edges):  # type: ignore[no-untyped-def]
-    """List the edges that end at a met junction, and the site's own; return their number."""
-    edges[0] = own  # even when no end of it is in reach
-    seen[own] = site
-    n = 1
-    for i in range(n_met):
-        node = work.met[i]
-        for k in range(graph.incidence_start[node], graph.incidence_start[node + 1]):
-            edge = graph.incidence[k]
-            if seen[edge] != site:
-                seen[edge] = site
-                edges[n] = edge
-                n += 1
-    return n
+def _into_rows(site, count, point, minutes, at, indices, out):  # type: ignore[no-untyped-def]
+    """Put the walks of some sites into their rows, behind those of the sites before."""
+    k = 0
+    for i in range(len(site)):
+        for _ in range(count[i]):
+            row = point[k]
+            indices[at[row]], out[at[row]] = site[i], minutes[k]
+            at[row] += 1
+            k += 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -303,32 +272,114 @@ def _twice(values):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _reach(graph, points, site_edge, site_offset, site_gap, reach_m):  # type: ignore[no-untyped-def]
+def _search(graph, edge, offset, forward, backward, limit, work, queue):  # type: ignore[no-untyped-def]
+    """Walk backwards from a place on an edge, up to ``limit``: (junctions met, queue).
+
+    Dijkstra with a queue of buckets: within a bucket junctions come in any order and may come
+    again when their distance falls, so the distances are exact whatever the width of a bucket.
+    """
+    node_of, m_of, next_of = queue
+    dist, head = work.dist, work.head
+    per_m = _BUCKETS / limit if limit > 0 else 0.0
+    n_met, n = 0, 0
+    for end in range(2):  # the two ways off the edge
+        if end == 0:
+            node, metres = graph.edge_u[edge], forward
+            open_way = graph.forward[edge] or offset == 0.0
+        else:
+            node, metres = graph.edge_v[edge], graph.against[edge] - backward
+            open_way = graph.backward[edge] or offset == graph.edge_m[edge]
+        if open_way and metres <= limit and metres < dist[node]:
+            if dist[node] == np.inf:
+                work.met[n_met] = node
+                n_met += 1
+            dist[node] = metres
+            b = int(metres * per_m)
+            node_of[n], m_of[n], next_of[n] = node, metres, head[b]
+            head[b] = n
+            n += 1
+    for bucket in range(_BUCKETS + 1):
+        while head[bucket] >= 0:
+            entry = head[bucket]
+            head[bucket] = next_of[entry]
+            node, metres = node_of[entry], m_of[entry]
+            if metres > dist[node]:
+                continue  # a shorter walk was found since
+            first, last = graph.arc_start[node], graph.arc_start[node + 1]
+            while n + last - first > len(node_of):
+                node_of, m_of, next_of = _twice(node_of), _twice(m_of), _twice(next_of)
+            for k in range(first, last):
+                total = metres + graph.arc_m[k]
+                tail = graph.arc_tail[k]
+                if total <= limit and total < dist[tail]:
+                    if dist[tail] == np.inf:
+                        work.met[n_met] = tail
+                        n_met += 1
+                    dist[tail] = total
+                    b = int(total * per_m)
+                    node_of[n], m_of[n], next_of[n] = tail, total, head[b]
+                    head[b] = n
+                    n += 1
+    return n_met, (node_of, m_of, next_of)
+
+
+@numba.njit(cache=True, nogil=True)
+def _edges_met(graph, points, work, n_met, own):  # type: ignore[no-untyped-def]
+    """List the edges with demand that end at a met junction, and the site's own; how many."""
+    n = 0
+    if points.start[own + 1] > points.start[own]:  # even when no end of it is in reach
+        work.edges[0], work.seen[own] = own, True
+        n = 1
+    for i in range(n_met):
+        node = work.met[i]
+        for k in range(graph.incidence_start[node], graph.incidence_start[node + 1]):
+            edge = graph.incidence[k]
+            if points.start[edge + 1] > points.start[edge] and not work.seen[edge]:
+                work.seen[edge] = True
+                work.edges[n] = edge
+                n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _reach(graph, points, edge, offset, forward, backward, gap, reach_m, work):  # type: ignore[no-untyped-def]
     """For each site: how many demand points reach it; which ones; metres, both legs included."""
-    n_nodes, n_arcs = len(graph.arc_start) - 1, len(graph.arc_tail)
-    work = _Work(
-        np.full(n_nodes, np.inf),
-        np.empty(n_nodes, np.int64),
-        np.empty(n_arcs + 2),
-        np.empty(n_arcs + 2, np.int64),
-    )
-    seen = np.full(len(graph.edge_u), -1, np.int64)
-    edges = np.empty(len(graph.edge_u), np.int64)
-    counts = np.zeros(len(site_edge), np.int64)
-    point, metres, filled = np.empty(4096, np.int64), np.empty(4096), 0
-    for site in range(len(site_edge)):
-        own, own_offset = site_edge[site], site_offset[site]
-        n_met = _search(graph, own, own_offset, reach_m - site_gap[site], work)
-        n_edges = _edges_met(graph, work, n_met, own, seen, site, edges)
-        for edge in edges[:n_edges]:
-            for j in range(points.start[edge], points.start[edge + 1]):
-                total = _metres(graph, work.dist, edge, points.offset[j], own, own_offset)
-                total += points.gap[j] + site_gap[site]
+    queue = (np.empty(1024, np.int32), np.empty(1024), np.empty(1024, np.int32))
+    count = np.zeros(len(edge), np.int64)
+    point, metres, filled = np.empty(4096, np.int32), np.empty(4096), 0
+    dist = work.dist
+    for site in range(len(edge)):
+        own = edge[site]
+        limit = reach_m - gap[site]
+        n_met, queue = _search(
+            graph, own, offset[site], forward[site], backward[site], limit, work, queue
+        )
+        n_edges = _edges_met(graph, points, work, n_met, own)
+        for e in work.edges[:n_edges]:
+            work.seen[e] = False
+            to_u, to_v = dist[graph.edge_u[e]], dist[graph.edge_v[e]]
+            may_forward, may_backward = graph.forward[e], graph.backward[e]
+            first, last = points.start[e], points.start[e + 1]
+            while filled + last - first > len(point):
+                point, metres = _twice(point), _twice(metres)
+            for j in range(first, last):
+                at = points.offset[j]
+                total = np.inf
+                # on a junction one may leave by any street
+                if may_forward or at == graph.edge_m[e]:
+                    total = to_v + (graph.along[e] - points.forward[j])
+                if may_backward or at == 0.0:
+                    total = min(total, to_u + points.backward[j])
+                if e == own:  # the direct way along the street
+                    if may_forward and at <= offset[site]:
+                        total = min(total, forward[site] - points.forward[j])
+                    if may_backward and at >= offset[site]:
+                        total = min(total, points.backward[j] - backward[site])
+                total += points.gap[j] + gap[site]
                 if total <= reach_m:
-                    if filled == len(point):
-                        point, metres = _twice(point), _twice(metres)
                     point[filled], metres[filled] = points.point[j], total
                     filled += 1
-                    counts[site] += 1
-        work.dist[work.met[:n_met]] = np.inf
-    return counts, point[:filled].copy(), metres[:filled].copy()
+                    count[site] += 1
+        for i in range(n_met):
+            dist[work.met[i]] = np.inf
+    return count, point[:filled].copy(), metres[:filled].copy()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from servicecircle.contraction import GEOD, Floats, Ints
 from servicecircle.network import WalkNetwork
+from servicecircle.street_index import TIE_M, make_grid, nearest
 
 MAX_SNAP_M = 500.0
-TIE_M = 0.001  # streets this much farther than the nearest one count as equally near
-_THREADS = 2
+THREADS = min(os.cpu_count() or 1, 8)
 _CHUNK = 10_000  # points per task
 _PLANE_SLACK = 1.01  # the plane's scale may differ from 1 far from its centre
 
@@ -24,12 +24,16 @@ class Snapped:
     """Where points meet the network; one entry per point, in the order they came.
 
     ``edge`` (index, -1 where nothing is within reach), ``offset`` metres from the edge's u end
-    along it, ``gap`` metres between the point and the street (inf where unsnapped), ``lng``,
-    ``lat`` of the foot point, ``way`` and ``segment`` it lies on (-1 where unsnapped).
+    along it, ``forward``, ``backward`` effort (metres on the flat) of walking from the u end to
+    there, and from there to the u end, ``gap`` metres between the point and the street (inf where
+    unsnapped), ``lng``, ``lat`` of the foot point, ``way`` and ``segment`` it lies on (-1 where
+    unsnapped).
     """
 
     edge: Ints
     offset: Floats
+    forward: Floats
+    backward: Floats
     gap: Floats
     lng: Floats
     lat: Floats
@@ -50,7 +54,10 @@ class Snapped:
 
 
 class Streets:
-    """A spatial index over the straight segments of a network, islands left out."""
+    """A spatial index over the straight segments of a network, islands left out.
+
+    ``vertex`` is the vertex at which each indexed segment begins, ``edge`` its edge.
+    """
 
     def __init__(self, network: WalkNetwork) -> None:
         self.network = network
@@ -58,42 +65,21 @@ class Streets:
         edge = np.repeat(np.arange(network.n_edges), np.diff(network.vertex_start))
         self.vertex = np.flatnonzero(begins & ~network.edge_island[edge])
         self.edge = edge[self.vertex]
-        x, y = network.plane.transform(network.vertex_lng, network.vertex_lat)
-        self.xy = np.column_stack([x, y])
-        ends = np.stack([self.xy[self.vertex], self.xy[self.vertex + 1]], axis=1)
-        self.tree = shapely.STRtree(shapely.linestrings(ends))
+        self.xy = np.column_stack(network.plane.transform(network.vertex_lng, network.vertex_lat))
+        way, number = network.vertex_way[self.vertex], network.vertex_segment[self.vertex]
+        rank = np.empty(len(self.vertex), np.int64)
+        rank[np.lexsort([number, way])] = np.arange(len(rank))
+        self.grid = make_grid(self.xy[self.vertex], self.xy[self.vertex + 1], rank)
 
-    def nearest(self, x: Floats, y: Floats, max_m: float) -> tuple[Ints, Ints]:
-        """(point, segment) pairs of the nearest segments, ties settled; metres in the plane.
+    def nearest(self, x: Floats, y: Floats, max_m: float) -> Ints:
+        """Per point in the plane, the nearest segment within ``max_m`` metres, -1 where none.
 
         Among segments within 1 mm of the nearest, the smallest (way id, segment number) wins.
         """
         parts = np.array_split(np.arange(len(x)), max(1, len(x) // _CHUNK))
-        with ThreadPoolExecutor(_THREADS) as pool:  # the tree lets go of Python's lock
-            found = list(pool.map(lambda part: self._nearest(x[part], y[part], max_m), parts))
-        point = np.concatenate([part[p] for part, (p, _) in zip(parts, found, strict=True)])
-        return point, np.concatenate([segment for _, segment in found])
-
-    def _nearest(self, x: Floats, y: Floats, max_m: float) -> tuple[Ints, Ints]:
-        points = shapely.points(x, y)
-        pair, distance = self.tree.query_nearest(
-            points, max_distance=max_m * _PLANE_SLACK, return_distance=True, all_matches=False
-        )
-        point, best = pair
-        near = self.tree.query(points[point], predicate="dwithin", distance=distance + TIE_M)
-        crowded = np.bincount(near[0], minlength=len(point)) > 1
-        return point, self._settle(best, near[:, crowded[near[0]]])
-
-    def _settle(self, best: Ints, near: NDArray) -> Ints:
-        """Replace ``best`` where several segments are equally near."""
-        which, segment = near
-        vertex = self.vertex[segment]
-        way, number = self.network.vertex_way[vertex], self.network.vertex_segment[vertex]
-        order = np.lexsort([number, way, which])
-        row, first = np.unique(which[order], return_index=True)
-        best = best.copy()
-        best[row] = segment[order][first]
-        return best
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = pool.map(lambda part: nearest(self.grid, x[part], y[part], max_m), parts)
+            return np.concatenate(list(found))
 
 
 def snap(streets: Streets, lng: Floats, lat: Floats, *, max_snap_m: float = MAX_SNAP_M) -> Snapped:
@@ -103,36 +89,56 @@ def snap(streets: Streets, lng: Floats, lat: Floats, *, max_snap_m: float = MAX_
     """
     lng, lat = np.asarray(lng, float), np.asarray(lat, float)
     x, y = (np.asarray(v, float) for v in streets.network.plane.transform(lng, lat))
-    usable = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-    point, segment = streets.nearest(x[usable], y[usable], max_snap_m)
-    point = usable[point]
-    vertex = streets.vertex[segment]
-    t = _along(streets.xy[vertex], streets.xy[vertex + 1], np.column_stack([x, y])[point])
+    return place_on(streets, lng, lat, streets.nearest(x, y, max_snap_m * _PLANE_SLACK), max_snap_m)
+
+
+def place_on(
+    streets: Streets, lng: Floats, lat: Floats, segment: Ints, max_snap_m: float
+) -> Snapped:
+    """Feet of points on the segments given for them (-1: none), within ``max_snap_m`` metres."""
     net = streets.network
-    foot_lng = net.vertex_lng[vertex] + t * (net.vertex_lng[vertex + 1] - net.vertex_lng[vertex])
-    foot_lat = net.vertex_lat[vertex] + t * (net.vertex_lat[vertex + 1] - net.vertex_lat[vertex])
+    point = np.flatnonzero(segment >= 0)
+    vertex, edge = streets.vertex[segment[point]], streets.edge[segment[point]]
+    p = np.column_stack(net.plane.transform(lng[point], lat[point]))
+    t = _along(streets.xy[vertex], streets.xy[vertex + 1], p)
+
+    def between(values: Floats) -> Floats:
+        return np.asarray(values[vertex] + t * (values[vertex + 1] - values[vertex]))
+
+    foot_lng, foot_lat = between(net.vertex_lng), between(net.vertex_lat)
     gap = np.asarray(GEOD.inv(lng[point], lat[point], foot_lng, foot_lat)[2])
     along_m = GEOD.inv(net.vertex_lng[vertex], net.vertex_lat[vertex], foot_lng, foot_lat)[2]
-    offset = _at_ends(
-        np.minimum(net.vertex_offset[vertex] + along_m, net.vertex_offset[vertex + 1]),
-        net.edge_length[streets.edge[segment]],
+    offset = np.minimum(net.vertex_offset[vertex] + along_m, net.vertex_offset[vertex + 1])
+    offset = _at_ends(offset, net.edge_length[edge])
+    forward, backward = (
+        # what counts beyond the metres, so that on the flat the metres stay what they are
+        _effort(offset + between(effort - net.vertex_offset), offset, net.edge_length[edge], whole)
+        for effort, whole in zip(net.effort, (e[edge] for e in net.edge_effort), strict=True)
     )
     keep = gap <= max_snap_m
 
-    def spread(values: NDArray, missing: float, dtype: type) -> NDArray:
-        out: NDArray = np.full(len(lng), missing, dtype)
+    def spread(values: NDArray, missing: float) -> NDArray:
+        out = np.full(len(lng), missing, values.dtype)
         out[point[keep]] = values[keep]
         return out
 
     return Snapped(
-        edge=spread(streets.edge[segment], -1, np.int64),
-        offset=spread(offset, np.nan, np.float64),
-        gap=spread(gap, np.inf, np.float64),
-        lng=spread(foot_lng, np.nan, np.float64),
-        lat=spread(foot_lat, np.nan, np.float64),
-        way=spread(net.vertex_way[vertex], -1, np.int64),
-        segment=spread(net.vertex_segment[vertex], -1, np.int64),
+        edge=spread(edge, -1),
+        offset=spread(offset, np.nan),
+        forward=spread(forward, np.nan),
+        backward=spread(backward, np.nan),
+        gap=spread(gap, np.inf),
+        lng=spread(foot_lng, np.nan),
+        lat=spread(foot_lat, np.nan),
+        way=spread(net.vertex_way[vertex], -1),
+        segment=spread(net.vertex_segment[vertex], -1),
     )
+
+
+def _effort(effort: Floats, offset: Floats, length: Floats, whole: Floats) -> Floats:
+    """Effort up to a foot; at an edge's ends exactly nothing, and the whole."""
+    effort = np.where(offset == 0.0, 0.0, effort)
+    return np.where(offset == length, whole, effort)
 
 
 def _at_ends(offset: Floats, length: Floats) -> Floats:
