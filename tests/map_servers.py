@@ -1,4 +1,4 @@
-"""A local server that answers as Nominatim and Overpass do, from an OSM file; and refuses as they do.
+"""A local server that answers as Nominatim and Overpass do, or refuses as they do.
 
 It understands the part of Overpass QL that the project writes, and nothing else: a query that it
 cannot read is refused with 400, as the real server does. Each list of moods is used up one answer
@@ -50,6 +50,7 @@ class MapData:
     nodes: dict[int, tuple[float, float, Tags]] = field(default_factory=dict)
     ways: dict[int, tuple[list[int], Tags]] = field(default_factory=dict)
     relations: dict[int, tuple[list[tuple[str, int, str]], Tags]] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)  # answers by query
 
     @classmethod
     def of(cls, path: Path) -> MapData:
@@ -67,6 +68,11 @@ class MapData:
 
     def answer(self, query: str) -> str:
         """The XML that a query gets; ValueError where it is not in our part of the language."""
+        if query not in self._said:
+            self._said[query] = self._answer(query)
+        return self._said[query]
+
+    def _answer(self, query: str) -> str:
         settings, found = _parse(query)
         assert settings.startswith("[out:xml][timeout:")
         chosen: dict[str, set[int]] = {"n": set(), "w": set(), "r": set()}
@@ -89,7 +95,8 @@ class MapData:
 
         def way_in(i: int) -> bool:
             places = [self.nodes[n][:2] for n in self.ways.get(i, ([], {}))[0] if n in self.nodes]
-            return len(places) > 1 and polygon.intersects(shapely.LineString(places))
+            line = shapely.LineString(places if len(places) > 1 else places * 2)
+            return bool(polygon.intersects(line))
 
         within = {"n": node_in, "w": way_in, "r": lambda i: False}
         if "n" in types:
@@ -123,7 +130,7 @@ class MapData:
 
 def _element(start: str, inner: str, tags: Tags) -> str:
     inner += "".join(f"<tag k={quoteattr(k)} v={quoteattr(v)}/>" for k, v in tags.items())
-    return f"  <{start}>{inner}</{start.split()[0]}>" if inner else f"  <{start}/>"
+    return f"  <{start}>{inner}</{start.split(maxsplit=1)[0]}>" if inner else f"  <{start}/>"
 
 
 def _parse(query: str) -> tuple[str, list[tuple[str, list[Callable[[Tags], bool]], Any]]]:
@@ -191,7 +198,8 @@ class MapServers:
             "osm_type": "relation", "osm_id": 4711, "lat": str(south), "lon": str(west),
             "category": "boundary", "type": "administrative", "place_rank": 12,
             "importance": 0.5, "addresstype": "city", "name": "河谷市",
-            "display_name": "河谷市, 中国", "boundingbox": [str(v) for v in (south, north, west, east)],
+            "display_name": "河谷市, 中国",
+            "boundingbox": [str(v) for v in (south, north, west, east)],
             "geojson": geometry or shapely.geometry.mapping(self.outline),
         }  # fmt: skip
 
@@ -240,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
             "point": [maps.place(point)],
             "no geojson": [{k: v for k, v in maps.place().items() if k != "geojson"}],
             "no importance": [{k: v for k, v in maps.place().items() if k != "importance"}],
-            "metres": [maps.place({"type": "Polygon", "coordinates": [[[0, 0], [9e5, 0], [0, 9e5], [0, 0]]]})],
+            "metres": [maps.place(shapely.geometry.mapping(shapely.box(4e5, 0, 9e5, 9e5)))],
             "object": {"error": "bad request"},
         }  # fmt: skip
         if mood in results:
@@ -273,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             raise AssertionError(f"no such mood: {mood}")
 
-    def _interpret(self, mood: str, query: str) -> None:  # noqa: C901
+    def _interpret(self, mood: str, query: str) -> None:
         try:
             xml = self.maps.data.answer(query)
         except ValueError as error:

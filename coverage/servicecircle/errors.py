@@ -3,7 +3,8 @@
     PlannerError                 anything a planner can mend; the command line exits with 2
     ├── InputError               a file that was handed in cannot be used
     │   ├── TableError           a table: names file, sheet, column, first bad rows
-    │   └── NetworkError         an OSM file or graph
+    │   ├── NetworkError         an OSM file or graph
+    │   └── FetchError           a place's map cannot be downloaded; quotes the server
     ├── ScenarioError            the scenario (TOML, options) contradicts itself, or an unknown key
     ├── QuestionError            the question cannot be answered as asked
     │   └── InfeasibleError      no allowed set of sites does it; carries rows or attainable share
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 Lang = Literal["zh", "en"]
+Note = tuple[str, str]  # something worth knowing, in Chinese and in English
 
 
 class PlannerError(Exception):
@@ -76,6 +78,10 @@ class TableError(InputError):
 
 class NetworkError(InputError):
     """An OSM file or graph cannot be read, or holds nothing to walk on."""
+
+
+class FetchError(InputError):
+    """The map of a place cannot be downloaded: no such place, server refuses, answer damaged."""
 
 
 class ScenarioError(PlannerError):

@@ -7,10 +7,10 @@ import streamlit as st
 from servicecircle.dashboard import inputs, results
 from servicecircle.dashboard.inputs import Inputs
 from servicecircle.dashboard.words import WORDS, Say
-from servicecircle.dashboard.worker import ORDER, WRITE, Job
+from servicecircle.dashboard.worker import ORDER, Job
 from servicecircle.dashboard.workspace import Workspace
 from servicecircle.errors import PlannerError
-from servicecircle.plan import STEPS
+from servicecircle.steps import STEPS
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 POLL_S = 0.5
@@ -136,5 +136,5 @@ def _progress(say: Say) -> None:
 def _step(say: Say, job: Job) -> str:
     if job.step is None:
         return say("waiting", step=say("queued"), seconds=job.seconds)
-    name = say("write") if job.step == WRITE else say.pick(STEPS[job.step])
+    name = say.pick(STEPS[job.step])
     return say("step_of", i=ORDER.index(job.step) + 1, n=len(ORDER), step=name, seconds=job.seconds)

@@ -205,7 +205,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # progress
     "queued": ("排队等候其他规划完成", "waiting for other plans"),
-    "write": ("绘制地图、写出结果", "draw the map, write the plan"),
     "step_of": (
         "第 {i} 步，共 {n} 步：{step} · 已用 {seconds:.0f} 秒",
         "Step {i} of {n}: {step} · {seconds:.0f} s so far",

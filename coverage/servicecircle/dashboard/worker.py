@@ -18,11 +18,11 @@ from servicecircle import map_stations, plan_folder
 from servicecircle.dashboard.asked import INPUTS, Asked, own_names
 from servicecircle.errors import PlannerError
 from servicecircle.maps import map_html
-from servicecircle.plan import STEPS, Plan, make_plan
+from servicecircle.plan import Plan, make_plan
 from servicecircle.scenario import Scenario
+from servicecircle.steps import STEPS
 
-WRITE = "write"  # the last step, after those of `make_plan`
-ORDER = (*STEPS, WRITE)
+ORDER = tuple(STEPS)
 AT_ONCE = 2  # plans that may run at the same time on one machine; others wait
 LOOK_S = 0.2  # how often a waiting plan looks whether it was cancelled
 
@@ -157,9 +157,9 @@ class Job:
 
     def _answer(self) -> Result:
         plan = make_plan(self.scenario, progress=self._tell)
-        self._tell(WRITE, None)
+        self._tell("write", None)
         page = map_html(plan)
-        self._tell(WRITE, 0.5)
+        self._tell("write", 0.5)
         plan_folder.save(plan, self.folder / "plan", map_html=lambda _: page)
         result = result_of(plan, self.asked, page, self.folder)
         zip_up(result)
