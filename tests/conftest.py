@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ from browser import chromium  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SERVICECIRCLE_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing computed before the tests is taken for an answer, and nothing of them stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERVICECIRCLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def shared_file(name: str) -> Path:

@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from servicecircle.contraction import Floats, Ints, Pieces, contract, indptr_of
 from servicecircle.errors import NetworkError
+from servicecircle.ordering import in_space
 
 ISLAND_SHARE = 0.01  # a component shorter than this share of the longest one is an island
 KEPT_TAGS = (
@@ -51,6 +52,7 @@ class WalkNetwork:
     ``signal_nodes``: OSM nodes (ascending) where walkers wait for traffic lights.
     ``missing_nodes``, ``cut_ways``: street nodes that the extract lacks, ways that break there.
     ``gained_m``, ``lost_m``: street length that the walk filter adds to OSMnx's, and drops.
+    ``notes``: what a planner should know of the streets as they were read, (Chinese, English).
     """
 
     junction_id: Ints
@@ -82,6 +84,7 @@ class WalkNetwork:
     source: str = ""
     date: str | None = None
     crs: str = field(default="EPSG:4326")
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_junctions(self) -> int:
@@ -176,7 +179,7 @@ def build_network(
             f"{source}: no walkable way. Check that the file holds highway ways with their nodes "
             "(nodes must come before ways: `osmium sort`).",
         )
-    arrays = contract(pieces)
+    arrays = in_space(contract(pieces))
     u, v, metres = arrays["edge_u"], arrays["edge_v"], arrays["edge_length"]
     island, count, island_metres = _islands(u, v, metres, len(arrays["junction_id"]), island_share)
     return WalkNetwork(
