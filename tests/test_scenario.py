@@ -71,7 +71,8 @@ def test_every_default_is_named_in_a_plans_scenario(tmp_path):
     out = saved(main_street(tmp_path, new_sites=2), tmp_path / "out")
     data = tomllib.loads((out / "scenario.toml").read_text(encoding="utf-8"))
     assert set(data["network"]) == {
-        "osm", "sha256", "walk_filter", "speed_kmh", "max_snap_m", "island_share", "attribution",
+        "osm", "sha256", "profile", "walk_filter", "speed_kmh", "max_snap_m", "island_share",
+        "legs_avoid", "steps_factor", "signal_seconds", "attribution",
     }  # fmt: skip
     assert set(data["question"]) == {
         "model", "minutes", "new_sites", "minimise", "time_limit", "seed",

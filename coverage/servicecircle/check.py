@@ -98,7 +98,8 @@ def _check_walks(stored: Stored, report: Report) -> None:
     """No walk is shorter than its two legs, or longer than the cutoff."""
     a = stored.arrays
     legs = a["gap_m"][stored.rows] + a["site_gap_m"][a["indices"]]
-    metres = a["minutes"] * float(stored.scenario["network"]["speed_kmh"]) * 1000 / 60
+    part = stored.scenario["network"]
+    metres = a["minutes"] * float(part.get("leg_speed_kmh", part["speed_kmh"])) * 1000 / 60
     report.claim(
         "步行不短于两端到路的距离",
         "no walk is shorter than its legs off the network",

@@ -16,11 +16,11 @@ import pandas as pd
 from servicecircle.check_report import Report
 from servicecircle.check_tables import same_cell
 from servicecircle.errors import OutputError
-from servicecircle.inputs import read_inputs, sha256
-from servicecircle.network import WalkNetwork
+from servicecircle.inputs import read_inputs
 from servicecircle.scenario import Scenario
 from servicecircle.stored_plan import Stored, unguarded
 from servicecircle.table_files import cell_text
+from servicecircle.walking import Walking, sha256
 
 SAME_DEGREES = 1e-9
 SAME_SHARE = 1e-9  # of a weight, a cost, a number of minutes
@@ -28,7 +28,7 @@ COUNTED = ("new", "covers_weight", "only_covers_weight")  # by the plan; no colu
 
 
 def named_tables(scenario: Scenario) -> dict[str, Path]:
-    """Role → path of every table that the scenario names."""
+    """Role → path of every table and layer that the scenario names."""
     sites = scenario.sites
     parts = {
         "demand": scenario.demand,
@@ -36,11 +36,12 @@ def named_tables(scenario: Scenario) -> dict[str, Path]:
         "candidates": sites.candidates,
         "districts": scenario.districts,
     }
-    return {
+    tables = {
         role: scenario.path(part.file)
         for role, part in parts.items()
         if part is not None and part.file
     }
+    return tables | {role: path for role, path, _ in scenario.network_files()}
 
 
 def require_tables(scenario: Scenario) -> None:
@@ -65,14 +66,12 @@ def same_tables(stored: Stored, scenario: Scenario, report: Report) -> bool:
     return same
 
 
-def compare_inputs(
-    stored: Stored, scenario: Scenario, network: WalkNetwork, report: Report
-) -> None:
+def compare_inputs(stored: Stored, walking: Walking, report: Report) -> None:
     """Read or derive everything again, and hold the stored arrays and records to it.
 
     Raises the errors of `read_inputs` when a table cannot be read.
     """
-    brought = read_inputs(scenario, network)
+    brought = read_inputs(walking)
     for said, found in zip(stored.said["inputs"], brought.files, strict=True):
         for key, value in found.items():
             report.equal(f"inputs: {found['role']}: {key}", said[key], value)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from servicecircle.check import CUTOFF_MINUTES
 from servicecircle.check_inputs import compare_inputs, require_tables, same_tables
 from servicecircle.check_report import MISFITS, Report
 from servicecircle.errors import OutputError, ScenarioError
-from servicecircle.inputs import read_network, sha256
-from servicecircle.network import WalkNetwork
-from servicecircle.reach import TravelTimes, travel_times
+from servicecircle.reach import TravelTimes
 from servicecircle.scenario import load_scenario
-from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.snapping import Snapped
 from servicecircle.stored_plan import Stored, read_folder
+from servicecircle.walking import Walking, sha256
 
 SAME_MINUTES = 1e-6  # what another machine may round otherwise
 SAME_METRES = 1e-3
@@ -48,21 +48,20 @@ def rebuild(folder: str | Path, report: Report) -> None:
     if not same_file:
         return
     try:
-        network = read_network(scenario)
-        _compare(stored, network, report)
         if same_tables(stored, scenario, report):
-            compare_inputs(stored, scenario, network, report)
+            walking = Walking(scenario, fresh=True)
+            _compare(stored, walking, report)
+            compare_inputs(stored, walking, report)
     except MISFITS as error:
         report.misfit(error)
 
 
-def _compare(stored: Stored, network: WalkNetwork, report: Report) -> None:
-    a, part = stored.arrays, stored.scenario["network"]
-    streets, reach = Streets(network), {"max_snap_m": part["max_snap_m"]}
-    demand = snap(streets, a["demand_lng"], a["demand_lat"], **reach)
-    sites = snap(streets, a["site_lng"], a["site_lat"], **reach)
+def _compare(stored: Stored, walking: Walking, report: Report) -> None:
+    a, network = stored.arrays, walking.network
+    demand = walking.feet(pd.DataFrame({"lng": a["demand_lng"], "lat": a["demand_lat"]}))
+    sites = walking.feet(pd.DataFrame({"lng": a["site_lng"], "lat": a["site_lat"]}))
     cutoff = max(CUTOFF_MINUTES, float(a["minutes_required"].max()))
-    times = travel_times(network, demand, sites, speed_kmh=part["speed_kmh"], cutoff=cutoff)
+    times = walking.times(demand, sites, cutoff)
     _compare_walks(stored, times, cutoff, report)
     for zh, en, feet, gap in (
         ("需求点到路的距离相同", "demand points lie as far from the streets", demand, a["gap_m"]),

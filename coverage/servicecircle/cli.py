@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from servicecircle import bundled
-from servicecircle.errors import Lang, PlannerError, ScenarioError
+from servicecircle.errors import Lang, PlannerError
 
 if TYPE_CHECKING:
-    from servicecircle.plan import Plan, Progress
-    from servicecircle.scenario import Scenario
+    from servicecircle.plan import Plan
+    from servicecircle.steps import Progress
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -87,7 +86,12 @@ def plan(
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="输出文件夹 / output folder")
     ] = None,
-    osm: Annotated[Path | None, typer.Option(help="OSM 路网 / OSM file (.osm.pbf, .osm …)")] = None,
+    osm: Annotated[
+        Path | None, typer.Option(help="路网文件 / streets (.osm.pbf, .osm, .graphml, .gpkg …)")
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option(help="按地名下载路网 / fetch the streets of a place")
+    ] = None,
     demand: Annotated[Path | None, typer.Option(help="需求点表 / demand table")] = None,
     demand_datum: Annotated[str | None, typer.Option(help="wgs84 | gcj02 | bd09")] = None,
     candidates: Annotated[Path | None, typer.Option(help="备选点表 / candidates table")] = None,
@@ -101,9 +105,27 @@ def plan(
     new_sites: Annotated[int | None, typer.Option(help="新建站点数 / number of new sites")] = None,
     budget: Annotated[float | None, typer.Option(help="预算，元 / budget, yuan")] = None,
     share: Annotated[float | None, typer.Option(help="覆盖率目标 0–1 / share to cover")] = None,
-    speed_kmh: Annotated[float | None, typer.Option(help="步行速度 / walking speed, km/h")] = None,
+    speed_kmh: Annotated[float | None, typer.Option(help="速度 / speed, km/h")] = None,
+    profile: Annotated[str | None, typer.Option(help="foot 步行 | ebike 电动自行车")] = None,
+    walk_filter: Annotated[
+        str | None, typer.Option(help="道路规则 / which ways: osmnx | china | ebike")
+    ] = None,
+    barriers: Annotated[
+        Path | None, typer.Option(help="不可进入的面 / polygons closed to walkers")
+    ] = None,
+    links: Annotated[
+        Path | None, typer.Option(help="新增通道的线 / extra links, such as a footbridge")
+    ] = None,
+    dem: Annotated[Path | None, typer.Option(help="高程 / heights (GeoTIFF): slopes count")] = None,
+    legs_avoid: Annotated[
+        str | None,
+        typer.Option(help="路外段不可穿越 / legs may not cross: water,railway,motorway"),
+    ] = None,
     time_limit: Annotated[float | None, typer.Option(help="求解时限，秒 / seconds")] = None,
     seed: Annotated[int | None, typer.Option(help="随机种子 / seed")] = None,
+    cached: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="使用缓存 / use what was computed before")
+    ] = True,
 ) -> None:
     """规划站点 · make a plan and write it into a folder.
 
@@ -111,9 +133,15 @@ def plan(
     Without any file, the bundled fictional city is planned.
     """
     from servicecircle import plan_folder  # noqa: PLC0415
+    from servicecircle.cli_scenario import scenario_of  # noqa: PLC0415
     from servicecircle.maps import map_html  # noqa: PLC0415
     from servicecircle.plan import make_plan  # noqa: PLC0415
 
+    network = {
+        "osm": osm, "place": place, "profile": profile, "walk_filter": walk_filter,
+        "speed_kmh": speed_kmh, "barriers": barriers, "links": links, "dem": dem,
+        "legs_avoid": legs_avoid.replace("，", ",").split(",") if legs_avoid else None,
+    }  # fmt: skip
     question = {
         "model": model, "minutes": minutes, "new_sites": new_sites, "budget": budget,
         "share": share, "time_limit": time_limit, "seed": seed,
@@ -124,11 +152,11 @@ def plan(
         "existing": (existing, existing_datum),
         "districts": (districts, districts_datum),
     }
-    asked = _scenario(scenario, osm, speed_kmh, tables, question)
+    asked = scenario_of(scenario, network, tables, question)
     folder = out_dir or plan_folder.default_folder(asked.title)
     plan_folder.require_writable(folder)
     with _progress() as tell:
-        made = make_plan(asked, progress=tell)
+        made = make_plan(asked, progress=tell, cached=cached)
         tell("write", None)
         plan_folder.save(made, folder, map_html=map_html)
     _show(made, folder)
@@ -183,6 +211,32 @@ def export(
         _print(out, _say(f"已写出：{path}", f"written: {path}"))
 
 
+@app.command()
+@_mendable
+def fetch(
+    place: Annotated[str, typer.Argument(help="地名，如“西宁市城东区” / name of a place")],
+    margin_m: Annotated[float, typer.Option(help="外扩，米 / metres around it")] = 3000.0,
+    nominatim_url: Annotated[str | None, typer.Option(help="地名服务器 / geocoder")] = None,
+    overpass_url: Annotated[str | None, typer.Option(help="地图服务器 / map server")] = None,
+    timeout: Annotated[float, typer.Option(help="时限，秒 / seconds")] = 180.0,
+    refresh: Annotated[bool, typer.Option("--refresh", help="重新下载 / download anew")] = False,
+) -> None:
+    """下载某地的地图 · fetch the map of a place, once; plan it with plan --place.
+
+    只有这个命令和 plan --place 联网。Only this command and plan --place use the network.
+    """
+    from servicecircle.fetch import fetch_place  # noqa: PLC0415
+
+    with _progress() as tell:
+        fetched = fetch_place(
+            place, margin_m=margin_m, nominatim_url=nominatim_url, overpass_url=overpass_url,
+            timeout=timeout, refresh=refresh, progress=tell,
+        )  # fmt: skip
+    _print(out, _say(*fetched.note))
+    for zh, en, path in (("地图", "map", fetched.osm), ("边界", "outline", fetched.outline)):
+        _print(out, _say(f"{zh}：{path}", f"{en}: {path}"))
+
+
 @app.command(name="app")
 @_mendable
 def dashboard(
@@ -209,61 +263,6 @@ def _verdict(report: Any) -> str:
     }[report.exit_code]
 
 
-# --- the scenario, with the options in place of its own lines -------------------------------------
-
-
-def _scenario(
-    file: Path | None,
-    osm: Path | None,
-    speed_kmh: float | None,
-    tables: dict[str, tuple[Path | None, str | None]],
-    question: dict[str, Any],
-) -> Scenario:
-    from servicecircle.scenario import TARGETS, load_scenario, make_scenario  # noqa: PLC0415
-
-    data: dict[str, Any] = {}
-    folder = Path()
-    if file is None and osm is None and not any(table for table, _ in tables.values()):
-        file = bundled.city()
-    if file is not None:
-        loaded = load_scenario(file)
-        folder, data = loaded.folder, loaded.model_dump(exclude_none=True)
-    network = data.setdefault("network", {})
-    if osm is not None:
-        network["osm"] = str(osm.absolute())
-        network.pop("sha256", None)
-        data.setdefault("title", osm.name.split(".")[0])
-    if speed_kmh is not None:
-        network["speed_kmh"] = speed_kmh
-    for name, (table, datum) in tables.items():
-        _replace_table(data, name, table, datum)
-    given = {key: value for key, value in question.items() if value is not None}
-    old = data.setdefault("question", {})
-    # another target takes the old one's place; so does the model that has none
-    if any(key in given for key in TARGETS) or given.get("model") == "lscp":
-        for key in (*TARGETS, "model"):
-            old.pop(key, None)
-    old.update(given)
-    return make_scenario(data, folder=folder, source=str(file or ""))
-
-
-def _replace_table(data: dict[str, Any], name: str, file: Path | None, datum: str | None) -> None:
-    if file is None and datum is None:
-        return
-    parent = data.setdefault("sites", {}) if name in ("candidates", "existing") else data
-    part = parent.setdefault(name, {})
-    if file is not None:
-        part.clear()  # another table has its own columns and sheets
-        part["file"] = str(file.absolute())
-    if datum is not None:
-        part["datum"] = datum
-    if "file" not in part:
-        raise ScenarioError(
-            f"给了 --{name}-datum，但没有 {name} 表：请同时用 --{name} 给出文件。",
-            f"--{name}-datum was given, but there is no {name} table: hand one in with --{name}.",
-        )
-
-
 # --- what the planner sees ------------------------------------------------------------------------
 
 
@@ -278,55 +277,12 @@ def _print(console: Console, text: str) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A progress display on standard error: one line per step, plain where there is no terminal."""
-    from servicecircle.plan import STEPS  # noqa: PLC0415
+    from servicecircle.cli_progress import progress  # noqa: PLC0415
+    from servicecircle.steps import FETCH_STEPS, STEPS  # noqa: PLC0415
 
-    words = {**STEPS, "write": ("绘制地图、写出结果", "draw the map, write the plan")}
-    shown = _bars(words) if err.is_terminal else _lines(words)
-    with shown as tell:
+    words = {step: _say(*names) for step, names in {**FETCH_STEPS, **STEPS}.items()}
+    with progress(err, words, lambda line: _print(err, line)) as tell:
         yield tell
-
-
-@contextmanager
-def _lines(words: dict[str, tuple[str, str]]) -> Iterator[Progress]:
-    told: set[str] = set()
-
-    def tell(step: str, done: float | None) -> None:
-        if step not in told:
-            told.add(step)
-            _print(err, _say(*words[step]) + " …")
-
-    yield tell
-
-
-@contextmanager
-def _bars(words: dict[str, tuple[str, str]]) -> Iterator[Progress]:
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    bars = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-        console=err,
-    )  # fmt: skip
-    tasks: dict[str, Any] = {}
-    with bars:
-
-        def tell(step: str, done: float | None) -> None:
-            if step not in tasks:
-                for task in tasks.values():
-                    bars.update(task, total=1.0, completed=1.0)
-                tasks[step] = bars.add_task(_say(*words[step]), total=None)
-            if done is not None:
-                bars.update(tasks[step], total=1.0, completed=done)
-
-        yield tell
-        for task in tasks.values():
-            bars.update(task, total=1.0, completed=1.0)
 
 
 def _show(made: Plan, folder: Path) -> None:

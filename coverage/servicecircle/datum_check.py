@@ -14,15 +14,13 @@ import numpy as np
 
 from servicecircle.contraction import Floats
 from servicecircle.coordinates import DATUMS, from_wgs84, shift_applies, to_wgs84
-from servicecircle.errors import TableError
+from servicecircle.errors import Note, TableError
 from servicecircle.snapping import Snapped, Streets, snap
 
 SAMPLE = 500  # points that stand for a table
 FAR_M = 2000.0  # how far off streets are looked for
 BETTER = 0.5  # another datum fits clearly better below this part of the gap …
 BETTER_BY_M = 10.0  # … and by at least so many metres
-
-Note = tuple[str, str]
 
 
 def check_fit(
@@ -37,6 +35,8 @@ def check_fit(
 ) -> list[Note]:
     """Notes on a table's fit to the streets; `TableError` when more than half does not snap."""
     lng, lat = _sample(table)
+    if feet.found.mean() >= 0.5 and not shift_applies(lng, lat, area):
+        return []  # no other datum could have been meant
     gaps = _gaps_by_datum(lng, lat, streets, datum, area)
     if feet.found.mean() < 0.5:
         raise _refuse(table, feet, streets, gaps, file, datum, max_snap_m)

@@ -6,7 +6,6 @@ columns are the same, and `Inputs.files` records file, sha256, datum, rows and d
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,16 +18,15 @@ import pandas as pd
 
 from servicecircle import places, tables
 from servicecircle.contraction import Floats
-from servicecircle.errors import ScenarioError
+from servicecircle.errors import Note, ScenarioError
 from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import read_osm
 from servicecircle.scenario import Scenario, TablePart
+from servicecircle.street_files import is_osm
 from servicecircle.table_files import cell_text
+from servicecircle.walking import Walking, sha256
 
 #: what a plan says of a station; a table that brings such a column keeps it as ``…_input``
 RESULT_COLUMNS = ("new", "covers_weight", "only_covers_weight", "gap_m", "snapped")
-
-Note = tuple[str, str]  # something worth knowing, in Chinese and in English
 
 
 @dataclass
@@ -45,77 +43,102 @@ class Inputs:
     notes: list[Note]
 
 
-def read_network(scenario: Scenario) -> WalkNetwork:
-    """The walking network of the scenario's OSM file."""
-    osm = _require(scenario.network.osm, "network.osm", "--osm")
-    return read_osm(scenario.path(osm), island_share=scenario.network.island_share)
-
-
-def read_inputs(scenario: Scenario, network: WalkNetwork) -> Inputs:
+def read_inputs(walking: Walking) -> Inputs:
     """Read or derive everything but the streets."""
-    reader = _Reader(scenario, network)
+    scenario = walking.scenario
+    reader = _Reader(walking)
     reader.record_network()
     demand, sites = reader.demand(), reader.sites()
     districts = reader.districts(demand, sites)
     demand, sites = _with_district(demand, districts), _with_district(sites, districts)
     reader.notes += _unknown_districts(demand, districts)
-    reader.notes += _cut_streets(network) + _own_standards(demand) + _no_weight(demand)
+    reader.notes += _filtered(walking) + _cut_streets(walking.network)
+    reader.notes += _own_standards(demand) + _no_weight(demand)
     demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
     return Inputs(demand, sites, districts, reader.files, reader.notes)
-
-
-def _require(value: str | None, key: str, option: str) -> str:
-    if value:
-        return value
-    raise ScenarioError(
-        f"缺少 {key}：请在方案文件里写 {key}，或在命令行用 {option} 给出文件。",
-        f"{key} is missing: set it in the scenario, or hand in a file with {option}.",
-    )
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
 class _Reader:
     """Reads one scenario's inputs; keeps the records and notes of what it read."""
 
-    scenario: Scenario
-    network: WalkNetwork
+    walking: Walking
     files: list[dict[str, Any]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     @property
-    def osm(self) -> Path:
-        return self.scenario.path(self.scenario.network.osm or "")
+    def scenario(self) -> Scenario:
+        return self.walking.scenario
 
-    @cached_property
-    def osm_sha256(self) -> str:
-        return sha256(self.osm)
+    @property
+    def osm(self) -> Path:
+        return self.walking.osm
 
     @cached_property
     def osm_places(self) -> pd.DataFrame:
-        return places.read_places(self.osm)
+        self._require_places()
+        return self.walking.table("places", None, lambda: places.read_places(self.osm))
+
+    def _require_places(self) -> None:
+        """Raise `ScenarioError` where the streets' file holds nothing but streets."""
+        if is_osm(self.osm):
+            return
+        raise ScenarioError(
+            f"{self.osm.name} 只有道路，没有场所：请用 --demand 和 --candidates 给出需求点表和"
+            "备选点表。",
+            f"{self.osm.name} holds streets alone, no places: hand in demand and candidates as "
+            "tables with --demand and --candidates.",
+        )
 
     def record_network(self) -> None:
         expected = self.scenario.network.sha256
-        if expected and expected.lower() != self.osm_sha256:
+        if expected and expected.lower() != self.walking.osm_sha256:
             raise ScenarioError(
                 f"{self.osm}：与方案中的 sha256 不符（换过文件？）。"
                 "确认用新文件，就删去 network.sha256。",
                 f"{self.osm}: its sha256 is not the scenario's (was the file replaced?). If the "
                 "new file is meant, delete network.sha256.",
             )
-        self.record_derived("network", self.network.n_edges)
+        self.record_derived("network", self.walking.network.n_edges)
+        for role, path, datum in self.scenario.network_files():
+            self.files.append(
+                {"role": role, "file": path.name, "sha256": sha256(path), "datum": datum,
+                 "rows": None, "osm_date": None}
+            )  # fmt: skip
+
+    def inside(self, table: gpd.GeoDataFrame, zh: str, en: str) -> gpd.GeoDataFrame:
+        """The rows inside the place's outline, where there is one; the others are counted."""
+        outline = self.scenario.network.outline
+        if not outline:
+            return table
+        from servicecircle.outline import inside  # noqa: PLC0415
+
+        keep = inside(self.scenario.path(outline), table["lng"], table["lat"])
+        if keep.all():
+            return table
+        out = int((~keep).sum())
+        self.notes.append(
+            (f"{out} 个{zh}在 {self.place} 边界以外，不计入。",
+             f"{out} {en} lie outside {self.place} and do not count.")
+        )  # fmt: skip
+        if not keep.any():
+            raise ScenarioError(
+                f"没有任何{zh}在 {self.place} 边界以内。请检查表格、坐标系和地名。",
+                f"no {en} lie inside {self.place}: check the table, its datum, and the place.",
+            )
+        kept = table[keep].reset_index(drop=True)
+        kept.attrs = table.attrs
+        return kept
+
+    @property
+    def place(self) -> str:
+        return self.scenario.network.place or Path(self.scenario.network.outline or "").stem
 
     def record_derived(self, role: str, rows: int) -> None:
         """Note something that came out of the OSM file."""
         self.files.append(
-            {"role": role, "file": self.osm.name, "sha256": self.osm_sha256, "datum": "wgs84",
-             "rows": rows, "osm_date": self.network.date}
+            {"role": role, "file": self.osm.name, "sha256": self.walking.osm_sha256,
+             "datum": "wgs84", "rows": rows, "osm_date": self.walking.network.date}
         )  # fmt: skip
 
     def table(
@@ -144,12 +167,13 @@ class _Reader:
             table = self.table(part, "demand", tables.read_demand)
             weighed = "weight" in table.attrs.get("columns", ())
             table.attrs["weight_unit"] = "people" if weighed else "points"
-            return table
+            return self.inside(table, "需求点", "demand points")
         table = places.demand_from(
-            self.osm_places, self.network, cell_m=part.cell_m,
+            self.osm_places, self.walking.network, cell_m=part.cell_m,
             weights=part.weights.model_dump(), total_people=part.total_people,
         )  # fmt: skip
         table.attrs["weight_unit"] = "people" if part.total_people else "relative"
+        table = self.inside(table, "需求格", "demand cells")
         self.record_derived("demand", len(table))
         self.notes.append(_derived_note(part.total_people))
         return table
@@ -164,6 +188,7 @@ class _Reader:
             table = self.table(part.candidates, "candidates", tables.read_sites, role="candidate")
         else:
             table = places.candidates_from(self.osm_places, part.kinds)
+            table = self.inside(table, "推算的备选点", "derived candidates")
             self.record_derived("candidates", len(table))
         layers.append(table.assign(layer="candidates"))
         if len(layers) == 2:
@@ -176,7 +201,12 @@ class _Reader:
         part = self.scenario.districts
         if part.file:
             return self.table(part, "districts", tables.read_districts)
-        found = places.read_districts_of(self.osm, part.admin_levels)
+        if not is_osm(self.osm):
+            return None
+        levels = part.admin_levels
+        found = self.walking.table(
+            "districts", levels, lambda: places.read_districts_of(self.osm, levels)
+        )
         if found is None:
             return None
         used = [found.sindex.query(t.geometry, predicate="intersects")[1] for t in (demand, sites)]
@@ -196,6 +226,21 @@ def _derived_note(total_people: float | None) -> Note:
             f"{en}and {total_people:,.0f} people in all are spread over it; nobody counted them.",
         )
     return f"{zh}是相对权重，不是人数。", f"{en}in relative units, not people."
+
+
+def _filtered(walking: Walking) -> list[Note]:
+    """A note on what another filter than OSMnx's gains and loses."""
+    name, network = walking.part.walk_filter, walking.network
+    if name == "osmnx" or not (network.gained_m or network.lost_m):
+        return []
+    gained, lost = network.gained_m / 1000, network.lost_m / 1000
+    return [
+        (
+            f"道路规则 {name}：与 OSMnx 的步行规则相比，多 {gained:.1f} km，少 {lost:.1f} km。",
+            f"walk filter {name}: {gained:.1f} km of street more than OSMnx's walk filter, "
+            f"{lost:.1f} km less.",
+        )
+    ]
 
 
 def _cut_streets(network: WalkNetwork) -> list[Note]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from servicecircle.map_layers import safe
 from servicecircle.plan import Plan
+from servicecircle.profiles import PROFILES
 from servicecircle.summary import UNITS, gap_text
 
 FONTS = '"Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", sans-serif'
@@ -173,7 +174,8 @@ def _figures(plan: Plan, out: int) -> str:
 def _standard(plan: Plan) -> str:
     minutes = " / ".join(f"{m:g}" for m in np.unique(plan.minutes_required)[:4])
     more = " …" if len(np.unique(plan.minutes_required)) > 4 else ""
-    return f"步行 {minutes}{more} 分钟（{plan.scenario.network.speed_kmh:g} km/h）"
+    profile = PROFILES[plan.scenario.network.profile].zh
+    return f"{profile} {minutes}{more} 分钟（{plan.scenario.network.speed_kmh:g} km/h）"
 
 
 def _gap(plan: Plan) -> str:

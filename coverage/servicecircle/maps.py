@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from servicecircle import map_images, map_layers, map_panel, map_stations
 from servicecircle.errors import NetworkError
-from servicecircle.isochrones import CELL_M, circles_of_sets
+from servicecircle.isochrones import circles_of_sets
 from servicecircle.map_images import Colour, DotClass
 from servicecircle.map_layers import Picture, Raw, Shapes, Stations, safe
 from servicecircle.map_panel import (
@@ -42,7 +42,9 @@ from servicecircle.network import WalkNetwork
 from servicecircle.places import read_water
 from servicecircle.plan import Plan
 from servicecircle.scenario import OSM_ATTRIBUTION
-from servicecircle.snapping import Streets
+from servicecircle.street_files import is_osm
+from servicecircle.walk_raster import CELL_M
+from servicecircle.walking import Walking
 
 MAX_STANDARDS = 4  # standards that get circles, those of most weight
 SIMPLIFY_M = 5.0
@@ -70,12 +72,12 @@ def plan_map(plan: Plan, *, water: gpd.GeoDataFrame | None = None) -> folium.Map
     frame = _frame(plan)
     result = _bare_map(plan, frame)
     if water is None:
-        water = _water_of(plan.network)
+        water = _water_of(plan.walking)
     kinds = _demand_kinds(plan)
     new = map_stations.records(plan, "new")
     for layer in (
         *_ground(plan, frame, water),
-        *_circles(plan),
+        *_circles(plan, water),
         *_dot_layers(plan, frame, kinds),
         *_districts(plan),
         *_station_layers(plan, new),
@@ -151,11 +153,13 @@ def _attribution(plan: Plan) -> str:
     return f'<a href="{_LICENCE_PAGE}" rel="noopener">{safe(owner)}</a>'
 
 
-def _water_of(network: WalkNetwork) -> gpd.GeoDataFrame | None:
-    if not Path(network.source).is_file():
+def _water_of(walking: Walking) -> gpd.GeoDataFrame | None:
+    path = Path(walking.network.source)
+    if not path.is_file() or not is_osm(path):
         return None
     try:
-        return read_water(network.source)
+        water: gpd.GeoDataFrame = walking.table("water", None, lambda: read_water(path))
+        return water
     except NetworkError:  # the streets were read from it; a map without water is still a map
         return None
 
@@ -173,16 +177,16 @@ def _ground(plan: Plan, frame: map_images.Frame, water: gpd.GeoDataFrame | None)
 # --- circles, districts ---------------------------------------------------------------------------
 
 
-def _circles(plan: Plan) -> list[Layer]:
+def _circles(plan: Plan, water: gpd.GeoDataFrame | None) -> list[Layer]:
     """Today's and the plan's circles, per standard; only those of the main standard are shown."""
     standards = _standards(plan)
-    streets = Streets(plan.network)
+    streets = plan.walking.streets
     layers: list[Layer] = []
     today = np.flatnonzero(np.isin(plan.chosen, plan.existing))
     sets = circles_of_sets(
         plan.network, streets, plan.site_feet.take(plan.chosen),
         [today, np.arange(len(plan.chosen))], standards,
-        speed_kmh=plan.scenario.network.speed_kmh,
+        **plan.walking.pace, water=water,
     )  # fmt: skip
     for circles, zh, en, colour, dashes in (
         (sets[0], "现有", "today", BLUE, "6 4"),

@@ -47,7 +47,7 @@ class WalkNetwork:
     and ``vertex_segment`` (way id, and number of the segment within that way, of the segment that
     begins at this vertex; -1 at an edge's last vertex).
     ``vertex_forward``, ``vertex_backward``: effort, in metres on the flat, of walking from u to a
-    vertex, and from it back to u; None where every metre counts alike (see `terrain.py`).
+    vertex, and from it back to u; None where every metre counts alike (see `effort.py`).
     Ways: ``ways`` is a table by way id with the tags in `KEPT_TAGS` (missing ones are empty).
     ``signal_nodes``: OSM nodes (ascending) where walkers wait for traffic lights.
     ``missing_nodes``, ``cut_ways``: street nodes that the extract lacks, ways that break there.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,26 +16,18 @@ from scipy.sparse import csr_array
 from servicecircle import locate
 from servicecircle.contraction import Floats, Ints
 from servicecircle.datum_check import check_fit
-from servicecircle.errors import QuestionError
-from servicecircle.inputs import Note, read_inputs, read_network
+from servicecircle.errors import Note, QuestionError
+from servicecircle.inputs import read_inputs
+from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
 from servicecircle.network import WalkNetwork
-from servicecircle.reach import CUTOFF_MINUTES, TravelTimes, travel_times
+from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
 from servicecircle.scenario import Scenario
-from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.snapping import Snapped
+from servicecircle.steps import Progress, Steps
+from servicecircle.walking import Walking, located
 
 FAR_GAP_M = 100.0  # people farther than this from any street are reported as a share
-
-#: called with (step, share done 0..1 or None): steps are keys of `STEPS`
-Progress = Callable[[str, float | None], None]
-
-STEPS: dict[str, tuple[str, str]] = {
-    "network": ("读取路网", "read the network"),
-    "tables": ("读取表格", "read the tables"),
-    "snap": ("匹配到道路", "snap to streets"),
-    "reach": ("计算步行时间", "walking times"),
-    "locate": ("选址优化", "choose the sites"),
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class Plan:
     """
 
     scenario: Scenario
-    network: WalkNetwork
+    walking: Walking
     demand: gpd.GeoDataFrame
     sites: gpd.GeoDataFrame
     districts: gpd.GeoDataFrame | None
@@ -63,6 +52,11 @@ class Plan:
     inputs: list[dict[str, Any]]
     notes: tuple[Note, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def network(self) -> WalkNetwork:
+        """The streets that were planned on."""
+        return self.walking.network
 
     # --- who is covered ---
 
@@ -187,31 +181,34 @@ class Plan:
         return None if np.isnan(cost) else float(cost)
 
 
-def make_plan(scenario: Scenario, *, progress: Progress | None = None) -> Plan:
-    """Answer a scenario's question. Raises the errors of `servicecircle.errors`."""
-    steps = _Steps(progress)
+def make_plan(scenario: Scenario, *, progress: Progress | None = None, cached: bool = True) -> Plan:
+    """Answer a scenario's question. Raises the errors of `servicecircle.errors`.
+
+    ``cached``: whether streets and walking times may be taken from the cache, and are kept there.
+    """
+    steps = Steps(progress)
+    scenario = located(scenario, steps.tell)
+    walking = Walking(scenario, fresh=not cached)
     with steps("network"):
-        network = read_network(scenario)
+        _ = walking.network
     with steps("tables"):
-        brought = read_inputs(scenario, network)
+        brought = read_inputs(walking)
         demand, sites, notes = brought.demand, brought.sites, brought.notes
     with steps("snap"):
-        streets = Streets(network)
-        reach_m = scenario.network.max_snap_m
-        demand_feet = snap(streets, demand["lng"], demand["lat"], max_snap_m=reach_m)
-        site_feet = snap(streets, sites["lng"], sites["lat"], max_snap_m=reach_m)
-        notes += _check_fits(scenario, streets, demand, sites, demand_feet, site_feet)
+        demand_feet, site_feet = walking.feet(demand), walking.feet(sites)
+        notes += _check_fits(walking, demand, sites, demand_feet, site_feet)
     with steps("reach"):
-        times = travel_times(
-            network, demand_feet, site_feet, speed_kmh=scenario.network.speed_kmh,
+        times = walking.times(
+            demand_feet, site_feet,
             cutoff=max(CUTOFF_MINUTES, float(demand["minutes_required"].max())),
             progress=lambda done, total: steps.tell("reach", done / total),
         )  # fmt: skip
     with steps("locate"):
         selection = _select(scenario, demand, sites, times, steps)
+        notes += _leg_notes(walking, demand, sites, demand_feet, site_feet, times, selection)
     return Plan(
         scenario=scenario,
-        network=network,
+        walking=walking,
         demand=demand.assign(gap_m=demand_feet.gap, snapped=demand_feet.found),
         sites=sites.assign(gap_m=site_feet.gap, snapped=site_feet.found),
         districts=brought.districts,
@@ -220,36 +217,20 @@ def make_plan(scenario: Scenario, *, progress: Progress | None = None) -> Plan:
         times=times,
         selection=selection,
         inputs=brought.files,
-        notes=tuple(notes),
+        notes=(*walking.network.notes, *walking.notes, *notes),
         seconds=steps.seconds,
     )
 
 
-class _Steps:
-    """Times each step and tells the listener."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.tell: Progress = progress or (lambda step, done: None)
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        start = time.perf_counter()
-        self.tell(step, None)
-        yield
-        self.seconds[step] = round(time.perf_counter() - start, 3)
-        self.tell(step, 1.0)
-
-
 def _check_fits(
-    scenario: Scenario,
-    streets: Streets,
+    walking: Walking,
     demand: gpd.GeoDataFrame,
     sites: gpd.GeoDataFrame,
     demand_feet: Snapped,
     site_feet: Snapped,
 ) -> list[Note]:
     """Each table on its own against the streets: datum, axes, the right city."""
+    scenario = walking.scenario
     layers = [(scenario.demand, demand, demand_feet)]
     for name in ("existing", "candidates"):
         rows = np.flatnonzero(sites["layer"] == name)
@@ -260,10 +241,35 @@ def _check_fits(
     for part, table, feet in layers:
         if part.file:  # what was derived from the streets' own file fits them
             notes += check_fit(
-                table, feet, streets, file=Path(part.file).name, datum=part.datum,
+                table, feet, walking.streets, file=Path(part.file).name, datum=part.datum,
                 area=part.area, max_snap_m=scenario.network.max_snap_m,
             )  # fmt: skip
     return notes
+
+
+def _leg_notes(
+    walking: Walking,
+    demand: gpd.GeoDataFrame,
+    sites: gpd.GeoDataFrame,
+    demand_feet: Snapped,
+    site_feet: Snapped,
+    times: TravelTimes,
+    selection: Selection,
+) -> list[Note]:
+    """What it changes that legs may not cross obstacles, with the same stations open."""
+    if walking.legs is None:
+        return []
+    before, sites_before = walking.feet(demand, straight=True), walking.feet(sites, straight=True)
+    straight = walking.times(before, sites_before.take(selection.chosen), times.cutoff)
+    standard = demand["minutes_required"].to_numpy(float)
+    return leg_effect(
+        before, demand_feet, sites_before, site_feet,
+        covered=(
+            straight.within(standard).sum(axis=1) > 0,
+            times.within(standard)[:, selection.chosen].sum(axis=1) > 0,
+        ),
+        weight=demand["weight"].to_numpy(float),
+    )  # fmt: skip
 
 
 # --- the question ---------------------------------------------------------------------------------
@@ -274,7 +280,7 @@ def _select(
     demand: gpd.GeoDataFrame,
     sites: gpd.GeoDataFrame,
     times: TravelTimes,
-    steps: _Steps,
+    steps: Steps,
 ) -> Selection:
     q = scenario.question
     status = sites["status"].to_numpy(object)

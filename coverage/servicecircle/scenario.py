@@ -15,11 +15,13 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from servicecircle.errors import ScenarioError
+from servicecircle.profiles import PROFILES
 from servicecircle.proxies import PROXIES
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 Area = Literal["mainland", "all", "none"]
 Model = Literal["mclp", "lscp", "partial_cover"]
+Obstacle = Literal["water", "railway", "motorway"]
 Host = Literal[
     "bank", "post_office", "supermarket", "convenience", "government", "library",
     "community_centre", "bus_station", "fuel", "pharmacy", "telecom",
@@ -38,26 +40,66 @@ class _Part(BaseModel):
     )
 
 
-class NetworkPart(_Part):
-    """Which streets, and how fast people walk on them."""
-
-    osm: str | None = None
-    sha256: str | None = None  # of the OSM file; written into plan folders, checked where given
-    walk_filter: Literal["osmnx"] = "osmnx"
-    speed_kmh: float = Field(4.0, gt=0, le=50)
-    max_snap_m: float = Field(500.0, gt=0, le=5000)
-    island_share: float = Field(0.01, ge=0, lt=1)
-    attribution: str = OSM_ATTRIBUTION  # whose data the OSM file is; stands on everything made
-
-
-class TablePart(_Part):
-    """A table of points or districts, the datum of its coordinates, its own column names."""
+class LayerPart(_Part):
+    """A file with positions, the datum of its coordinates."""
 
     file: str | None = None
     datum: Datum = "wgs84"
-    area: Area = "mainland"  # where the datum's shift applies, decided once per table
+    area: Area = "mainland"  # where the datum's shift applies, decided once per file
+
+
+class TablePart(LayerPart):
+    """A table of points or districts, its own column names."""
+
     columns: dict[str, str] = Field(default_factory=dict)
     sheet: str | None = None
+
+
+class NetworkPart(_Part):
+    """Which streets, and how fast people move on them.
+
+    ``profile`` gives what is not said of walk filter and speeds. ``barriers`` (polygons) and
+    ``links`` (lines) change the streets; ``dem`` (GeoTIFF) makes slopes count, ``steps_factor``
+    and ``signal_seconds`` steps and waits at signals; legs beside the streets may not cross what
+    ``legs_avoid`` lists.
+    """
+
+    osm: str | None = None
+    place: str | None = None  # fetched by name where no file is given
+    outline: str | None = None  # polygon of the place: only demand inside counts
+    osm_date: str | None = None  # state of the map, where the file itself does not tell
+    sha256: str | None = None  # of the OSM file; written into plan folders, checked where given
+    profile: Literal["foot", "ebike"] = "foot"
+    walk_filter: Literal["osmnx", "china", "ebike"] = "osmnx"
+    speed_kmh: float = Field(4.0, gt=0, le=50)
+    leg_speed_kmh: float | None = Field(None, gt=0, le=50)  # None: as along the streets
+    max_snap_m: float = Field(500.0, gt=0, le=5000)
+    island_share: float = Field(0.01, ge=0, lt=1)
+    legs_avoid: list[Obstacle] = Field(default_factory=list)
+    barriers: LayerPart | None = None
+    links: LayerPart | None = None
+    dem: str | None = None
+    steps_factor: float = Field(1.0, ge=1, le=20)
+    signal_seconds: float = Field(0.0, ge=0, le=600)
+    attribution: str = OSM_ATTRIBUTION  # whose data the OSM file is; stands on everything made
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, data: Any) -> Any:
+        """Fill in the profile's values; ``barriers = "file"`` is short for a layer in WGS-84."""
+        if not isinstance(data, dict):
+            return data
+        profile = PROFILES.get(str(data.get("profile", "foot")))
+        filled = dict(data)
+        for key in ("barriers", "links"):
+            if isinstance(data.get(key), str):
+                filled[key] = {"file": data[key]}
+        if profile is not None:
+            filled.setdefault("walk_filter", profile.walk_filter)
+            filled.setdefault("speed_kmh", profile.speed_kmh)
+            if profile.leg_speed_kmh is not None:
+                filled.setdefault("leg_speed_kmh", profile.leg_speed_kmh)
+        return filled
 
 
 #: one weight per proxy, in relative units (per place, hectare or km: see `PROXIES`)
@@ -145,7 +187,7 @@ class Scenario(_Part):
     """
 
     title: str = "plan"
-    network: NetworkPart = NetworkPart()
+    network: NetworkPart = Field(default_factory=NetworkPart)
     demand: DemandPart = DemandPart()
     sites: SitesPart = SitesPart()
     districts: DistrictsPart = DistrictsPart()
@@ -155,6 +197,14 @@ class Scenario(_Part):
     def path(self, name: str) -> Path:
         """A file named in the scenario, as a path that can be opened."""
         return self.folder / name
+
+    def network_files(self) -> list[tuple[str, Path, Datum]]:
+        """(role, path, datum) of the files beside the streets' own that change the streets."""
+        n = self.network
+        layers = [("barriers", n.barriers), ("links", n.links)]
+        found = [(role, self.path(p.file), p.datum) for role, p in layers if p and p.file]
+        plain: list[tuple[str, str | None]] = [("dem", n.dem), ("outline", n.outline)]
+        return found + [(role, self.path(file), "wgs84") for role, file in plain if file]
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -215,6 +265,8 @@ def _drop_idle(data: dict[str, Any]) -> None:
 
 def _move_paths(data: dict[str, Any], scenario: Scenario, folder: Path) -> None:
     tables = [(data["network"], "osm"), (data["demand"], "file"), (data["districts"], "file")]
+    tables += [(data["network"], key) for key in ("dem", "outline")]
+    tables += [(data["network"][k], "file") for k in ("barriers", "links") if k in data["network"]]
     tables += [(data["sites"][k], "file") for k in ("existing", "candidates") if k in data["sites"]]
     for part, key in tables:
         if part.get(key):

@@ -61,7 +61,7 @@ class Streets:
 
     def __init__(self, network: WalkNetwork) -> None:
         self.network = network
-        begins = network.vertex_way >= 0
+        begins = network.vertex_segment >= 0
         edge = np.repeat(np.arange(network.n_edges), np.diff(network.vertex_start))
         self.vertex = np.flatnonzero(begins & ~network.edge_island[edge])
         self.edge = edge[self.vertex]
