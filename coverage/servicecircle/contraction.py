@@ -265,6 +265,6 @@ def _cumulate(metres, start):  # type: ignore[no-untyped-def]
     return within
 
 
-def indptr_of(keys: Ints, n: int) -> Ints:
+def indptr_of(keys: NDArray[np.integer], n: int) -> Ints:
     """CSR row pointer of ``n`` rows for entries sorted by ``keys``."""
     return np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])

@@ -3,7 +3,7 @@
 Coverage is never counted from these; the matrix of walking times decides that. The line runs
 between the points of a lattice (`walk_raster`) that make it and those that do not; where times
 jump, as between two streets that meet far away, it runs halfway between two points. Land farther
-than `STREET_M` from a street is not coloured, and water only where it is not known.
+than `STREET_M` from a street is not coloured, nor is water whose areas are given.
 
 A longer circle holds every shorter one, and the circle of several stations that of each, since
 what is inside at one limit is inside at every higher one, point by point.
@@ -27,6 +27,8 @@ from servicecircle.network import WalkNetwork
 from servicecircle.reach import WALK_SPEED_KMH
 from servicecircle.snapping import THREADS, Snapped, Streets
 from servicecircle.walk_raster import Field, WalkRaster
+
+_ROUND = 65536.0  # places on a line are kept to so many parts of a step
 
 
 def service_circles(
@@ -127,7 +129,8 @@ class _Drawing:
     def circle(self, walk: Walk, minutes: float) -> shapely.MultiPolygon:
         """Land within so many minutes' walk."""
         fields = self.raster.fields(walk, self.pace.limit(minutes))
-        shape = as_multipolygon(shapely.union_all([self._outline(f) for f in fields]))
+        parts = [self._outline(field) for field in fields]
+        shape = parts[0] if len(parts) == 1 else as_multipolygon(shapely.union_all(parts))
         if self.water is None:
             return shape
         wet = self.water.geometries[self.water.query(shape, predicate="intersects")]
@@ -142,7 +145,9 @@ class _Drawing:
         (points,), (rings,), (polygons,) = found
         if points is None:
             return shapely.MultiPolygon()
-        xy = self._degrees((points + np.array([field.column, field.row])) * self.raster.step)
+        # so far as floats agree in every window, so that neighbours meet in the same points
+        points = np.round(points * _ROUND) / _ROUND + np.array([field.column, field.row])
+        xy = self._degrees(points * self.raster.step)
         whole = np.array([0, len(polygons) - 1])
         parts = (rings, polygons, whole)
         return shapely.from_ragged_array(shapely.GeometryType.MULTIPOLYGON, xy, parts)[0]

@@ -78,41 +78,44 @@ def _load(lines, to, direct, segments, table):  # type: ignore[no-untyped-def]
     return any_reached
 
 
+# Views of single rows would be counted references: too dear where a few operations are all.
+
+
 @numba.njit(cache=True, nogil=True)
-def _along(s, t, direct):  # type: ignore[no-untyped-def]
+def _along(table, n, t, direct):  # type: ignore[no-untyped-def]
     """Metres to the nearest site from a foot on a loaded segment, as `reach` counts them."""
-    if s[_SITE] < 0 and s[_TO_U] == np.inf and s[_TO_V] == np.inf:
+    if table[n, _SITE] < 0 and table[n, _TO_U] == np.inf and table[n, _TO_V] == np.inf:
         return np.inf
-    forward, backward = s[_F] + t * s[_DF], s[_B] + t * s[_DB]
-    if s[_FORWARD] and s[_BACKWARD] and s[_SITE] < 0:
-        return min(s[_TO_U] + backward, s[_VIA_V] - forward)
-    offset, best = s[_O] + t * s[_DO], np.inf
-    if s[_FORWARD]:
-        best = s[_VIA_V] - forward
-    if s[_BACKWARD]:
-        best = min(best, s[_TO_U] + backward)
+    forward, backward = table[n, _F] + t * table[n, _DF], table[n, _B] + t * table[n, _DB]
+    if table[n, _FORWARD] and table[n, _BACKWARD] and table[n, _SITE] < 0:
+        return min(table[n, _TO_U] + backward, table[n, _VIA_V] - forward)
+    offset, best = table[n, _O] + t * table[n, _DO], np.inf
+    if table[n, _FORWARD]:
+        best = table[n, _VIA_V] - forward
+    if table[n, _BACKWARD]:
+        best = min(best, table[n, _TO_U] + backward)
     if offset < TIE_M:  # on a junction one may leave by any street
-        best = min(best, s[_TO_U])
-    if offset > s[_LENGTH] - TIE_M:
-        best = min(best, s[_TO_V])
-    k = int(s[_SITE])
+        best = min(best, table[n, _TO_U])
+    if offset > table[n, _LENGTH] - TIE_M:
+        best = min(best, table[n, _TO_V])
+    k = int(table[n, _SITE])
     edge = direct.edge[k] if k >= 0 else -1
     while 0 <= k < len(direct.edge) and direct.edge[k] == edge:
-        if s[_FORWARD] and offset <= direct.offset[k]:
+        if table[n, _FORWARD] and offset <= direct.offset[k]:
             best = min(best, direct.forward[k] - forward + direct.gap[k])
-        if s[_BACKWARD] and offset >= direct.offset[k]:
+        if table[n, _BACKWARD] and offset >= direct.offset[k]:
             best = min(best, backward - direct.backward[k] + direct.gap[k])
         k += 1
     return best
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _foot(s, x, y):  # type: ignore[no-untyped-def]
+def _foot(table, n, x, y):  # type: ignore[no-untyped-def]
     """(squared distance to a loaded segment, where along it the foot lies, 0 to 1)."""
-    px, py = x - s[_X], y - s[_Y]
-    t = min(1.0, max(0.0, (px * s[_DX] + py * s[_DY]) * s[_INVERSE]))
-    px -= t * s[_DX]
-    py -= t * s[_DY]
+    px, py = x - table[n, _X], y - table[n, _Y]
+    t = min(1.0, max(0.0, (px * table[n, _DX] + py * table[n, _DY]) * table[n, _INVERSE]))
+    px -= t * table[n, _DX]
+    py -= t * table[n, _DY]
     return px * px + py * py, t
 
 
@@ -121,14 +124,13 @@ def _at(table, candidates, direct, x, y):  # type: ignore[no-untyped-def]
     """(metres to the nearest site, metres to the street) from a point with such candidates."""
     least, where, chosen = np.inf, 0.0, 0
     for n in candidates:
-        s = table[n]
-        square, t = _foot(s, x, y)
+        square, t = _foot(table, n, x, y)
         if square < least or square <= least * (1 + 1e-3) + 1e-5:
             d = np.sqrt(square) - np.sqrt(least)
-            if d < -TIE_M or (d <= TIE_M and s[_RANK] < table[chosen, _RANK]):
+            if d < -TIE_M or (d <= TIE_M and table[n, _RANK] < table[chosen, _RANK]):
                 least, where, chosen = square, t, n
     gap = np.sqrt(least) / (1.0 + _BEND * x * x)
-    return _along(table[chosen], where, direct) + direct.leg * gap, gap
+    return _along(table, chosen, where, direct) + direct.leg * gap, gap
 
 
 @numba.njit(cache=True, nogil=True)
@@ -140,16 +142,15 @@ def _state(table, candidates, direct, x, y, half, limit, clip):  # type: ignore[
     """
     may_be_in, may_be_out = False, False
     for n in candidates:
-        s = table[n]
-        if s[_SITE] < 0 and s[_TO_U] == np.inf and s[_TO_V] == np.inf:
+        if table[n, _SITE] < 0 and table[n, _TO_U] == np.inf and table[n, _TO_V] == np.inf:
             may_be_out = True
-        elif s[_SLACK] == np.inf:
+        elif table[n, _SLACK] == np.inf:
             return _CROSSED
         else:
-            square, t = _foot(s, x, y)
+            square, t = _foot(table, n, x, y)
             gap = np.sqrt(square) / (1.0 + _BEND * x * x)
-            excess = _along(s, t, direct) + direct.leg * gap - limit
-            change = np.hypot(s[_SLACK], direct.leg) * half + 0.01
+            excess = _along(table, n, t, direct) + direct.leg * gap - limit
+            change = np.hypot(table[n, _SLACK], direct.leg) * half + 0.01
             may_be_in |= excess - change < clip
             may_be_out |= excess + change > -clip
         if may_be_in and may_be_out:

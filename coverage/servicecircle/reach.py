@@ -29,7 +29,7 @@ from servicecircle.snapping import THREADS, Snapped
 WALK_SPEED_KMH = 4.0  # the standard equates 1 km with 15 minutes
 CUTOFF_MINUTES = 30.0
 MINUTES_TOLERANCE = 1e-7  # covered means minutes <= standard + this: the one test everywhere
-_CHUNK = 32  # sites per task
+_CHUNK = 64  # sites per task
 _BUCKETS = 256  # of the search's queue
 
 
@@ -152,7 +152,7 @@ def walks_to(
     metres_per_minute = speed_kmh * 1000.0 / 60.0
     reach_m = (cutoff + MINUTES_TOLERANCE) * metres_per_minute
     leg_factor = speed_kmh / (leg_speed_kmh or speed_kmh)
-    graph, points = _graph(network), _by_edge(demand, network.n_edges, leg_factor)
+    graph = _graph(network, demand, leg_factor)
     idle: SimpleQueue[_Work] = SimpleQueue()
     for _ in range(THREADS):
         idle.put(_work(network))
@@ -160,10 +160,8 @@ def walks_to(
     def search(chunk: Ints) -> Walks:
         work, places = idle.get(), sites.take(chunk)
         try:
-            count, point, metres = _reach(
-                graph, points, places.edge, places.offset, places.forward, places.backward,
-                places.gap * leg_factor, reach_m, work,
-            )  # fmt: skip
+            table = _sites(network, places, leg_factor)
+            count, point, metres = _reach(graph, table, reach_m, work)
         finally:
             idle.put(work)
         metres /= metres_per_minute
@@ -184,32 +182,35 @@ def walks_to(
 # --- the compiled search --------------------------------------------------------------------------
 
 
+_POINT = np.dtype(
+    [("row", "i4"), ("offset", "f8"), ("forward", "f8"), ("backward", "f8"), ("gap", "f8")],
+    align=True,
+)
+_SITE = np.dtype(
+    [
+        ("edge", "i4"), ("u", "i4"), ("v", "i4"), ("may_forward", "?"), ("may_backward", "?"),
+        ("length", "f8"), ("against", "f8"), ("offset", "f8"), ("forward", "f8"),
+        ("backward", "f8"), ("gap", "f8"),
+    ],
+    align=True,
+)  # fmt: skip
+
+
 class _Graph(NamedTuple):
-    """The network as the search wants it; names as in `WalkNetwork`, lengths as effort."""
+    """The network and the demand on it, as the search wants them.
 
-    arc_start: Ints  # arcs towards a junction: CSR, the junction they come from, effort
-    arc_tail: Ints
-    arc_m: Floats
-    incidence_start: Ints
-    incidence: Ints
-    edge_u: Ints
-    edge_v: Ints
-    edge_m: Floats
-    along: Floats  # effort of an edge u → v, and v → u
-    against: Floats
-    forward: NDArray[np.bool_]
-    backward: NDArray[np.bool_]
+    ``arc`` by ``arc_start`` and ``at`` by ``at_start``: `WalkNetwork.arcs_towards` and
+    ``edges_at``; ``edge``: its ``edge_table``. ``point`` (fields of `_POINT`): the demand on edge
+    e, ``point[start[e]:start[e + 1]]``.
+    """
 
-
-class _Points(NamedTuple):
-    """Demand points sorted by edge: those on edge e are ``start[e]:start[e + 1]``."""
-
-    start: Ints
-    point: Ints
-    offset: Floats
-    forward: Floats
-    backward: Floats
-    gap: Floats
+    arc_start: Ints
+    arc: NDArray[np.void]
+    at_start: Ints
+    at: Ints
+    edge: NDArray[np.void]
+    start: NDArray[np.int32]
+    point: NDArray[np.void]
 
 
 class _Work(NamedTuple):
@@ -217,38 +218,43 @@ class _Work(NamedTuple):
 
     dist: Floats  # inf where not met
     met: Ints
-    seen: NDArray[np.bool_]  # edges listed
     edges: Ints
     head: Ints  # first entry of each bucket of the queue, -1: empty
 
 
-def _graph(net: WalkNetwork) -> _Graph:
-    start, tail, effort = net.arcs_towards
-    at, edge = net.incidence
-    return _Graph(
-        start, tail.astype(np.int32), effort, at, edge.astype(np.int32), net.edge_u, net.edge_v,
-        net.edge_length, *net.edge_effort, net.edge_forward, net.edge_backward,
-    )  # fmt: skip
-
-
-def _by_edge(demand: Snapped, n_edges: int, leg_factor: float) -> _Points:
+def _graph(net: WalkNetwork, demand: Snapped, leg_factor: float) -> _Graph:
     found = np.flatnonzero(demand.found)
-    point = found[np.argsort(demand.edge[found], kind="stable")]
-    start = indptr_of(demand.edge[point], n_edges)
-    d = demand.take(point)
-    return _Points(
-        start, point.astype(np.int32), d.offset, d.forward, d.backward, d.gap * leg_factor
-    )
+    # 32-bit numbers are sorted digit by digit
+    rows = found[np.argsort(demand.edge[found].astype(np.int32), kind="stable")]
+    point = np.empty(len(rows), _POINT)
+    point["row"], point["gap"] = rows, demand.gap[rows] * leg_factor
+    for name in ("offset", "forward", "backward"):
+        point[name] = getattr(demand, name)[rows]
+    start = indptr_of(demand.edge[rows], net.n_edges).astype(np.int32)
+    return _Graph(*net.arcs_towards, *net.edges_at, net.edge_table, start, point)
 
 
 def _work(net: WalkNetwork) -> _Work:
     return _Work(
         np.full(net.n_junctions, np.inf),
         np.empty(net.n_junctions, np.int32),
-        np.zeros(net.n_edges, bool),
-        np.empty(net.n_edges, np.int32),
+        np.empty(net.n_edges + 1, np.int32),
         np.full(_BUCKETS + 1, -1, np.int32),
     )
+
+
+def _sites(net: WalkNetwork, sites: Snapped, leg_factor: float) -> NDArray[np.void]:
+    """Where sites stand: on which edge, its ends, length and effort v → u; their own leg."""
+    e = sites.edge
+    columns = (
+        e, net.edge_u[e], net.edge_v[e], net.edge_forward[e], net.edge_backward[e],
+        net.edge_length[e], net.edge_effort[1][e], sites.offset, sites.forward, sites.backward,
+        sites.gap * leg_factor,
+    )  # fmt: skip
+    table = np.empty(len(sites), _SITE)
+    for name, column in zip(_SITE.names or (), columns, strict=True):
+        table[name] = column
+    return table
 
 
 @numba.njit(cache=True, nogil=True)
@@ -272,8 +278,8 @@ def _twice(values):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _search(graph, edge, offset, forward, backward, limit, work, queue):  # type: ignore[no-untyped-def]
-    """Walk backwards from a place on an edge, up to ``limit``: (junctions met, queue).
+def _search(graph, site, limit, work, queue):  # type: ignore[no-untyped-def]  # noqa: PLR0912
+    """Walk backwards from a site, up to ``limit``: (junctions met, queue).
 
     Dijkstra with a queue of buckets: within a bucket junctions come in any order and may come
     again when their distance falls, so the distances are exact whatever the width of a bucket.
@@ -284,12 +290,12 @@ def _search(graph, edge, offset, forward, backward, limit, work, queue):  # type
     n_met, n = 0, 0
     for end in range(2):  # the two ways off the edge
         if end == 0:
-            node, metres = graph.edge_u[edge], forward
-            open_way = graph.forward[edge] or offset == 0.0
+            node, metres = site.u, site.forward
+            is_open = site.may_forward or site.offset == 0.0
         else:
-            node, metres = graph.edge_v[edge], graph.against[edge] - backward
-            open_way = graph.backward[edge] or offset == graph.edge_m[edge]
-        if open_way and metres <= limit and metres < dist[node]:
+            node, metres = site.v, site.against - site.backward
+            is_open = site.may_backward or site.offset == site.length
+        if is_open and metres <= limit and metres < dist[node]:
             if dist[node] == np.inf:
                 work.met[n_met] = node
                 n_met += 1
@@ -309,77 +315,83 @@ def _search(graph, edge, offset, forward, backward, limit, work, queue):  # type
             while n + last - first > len(node_of):
                 node_of, m_of, next_of = _twice(node_of), _twice(m_of), _twice(next_of)
             for k in range(first, last):
-                total = metres + graph.arc_m[k]
-                tail = graph.arc_tail[k]
+                total = metres + graph.arc[k].metres
+                tail = graph.arc[k].tail
                 if total <= limit and total < dist[tail]:
                     if dist[tail] == np.inf:
                         work.met[n_met] = tail
                         n_met += 1
                     dist[tail] = total
-                    b = int(total * per_m)
-                    node_of[n], m_of[n], next_of[n] = tail, total, head[b]
-                    head[b] = n
-                    n += 1
+                    if graph.arc[k].leads_on:
+                        b = int(total * per_m)
+                        node_of[n], m_of[n], next_of[n] = tail, total, head[b]
+                        head[b] = n
+                        n += 1
     return n_met, (node_of, m_of, next_of)
 
 
 @numba.njit(cache=True, nogil=True)
-def _edges_met(graph, points, work, n_met, own):  # type: ignore[no-untyped-def]
-    """List the edges with demand that end at a met junction, and the site's own; how many."""
-    n = 0
-    if points.start[own + 1] > points.start[own]:  # even when no end of it is in reach
-        work.edges[0], work.seen[own] = own, True
-        n = 1
-    for i in range(n_met):
-        node = work.met[i]
-        for k in range(graph.incidence_start[node], graph.incidence_start[node + 1]):
-            edge = graph.incidence[k]
-            if points.start[edge + 1] > points.start[edge] and not work.seen[edge]:
-                work.seen[edge] = True
-                work.edges[n] = edge
-                n += 1
-    return n
+def _metres(edge, p, to_u, to_v, site, own):  # type: ignore[no-untyped-def]
+    """Metres from a point on an edge to the site, along the streets."""
+    total = np.inf
+    # on a junction one may leave by any street
+    if edge.forward or p.offset == edge.length:
+        total = to_v + (edge.along - p.forward)
+    if edge.backward or p.offset == 0.0:
+        total = min(total, to_u + p.backward)
+    if own:  # the direct way along the street
+        if edge.forward and p.offset <= site.offset:
+            total = min(total, site.forward - p.forward)
+        if edge.backward and p.offset >= site.offset:
+            total = min(total, p.backward - site.backward)
+    return total
 
 
 @numba.njit(cache=True, nogil=True)
-def _reach(graph, points, edge, offset, forward, backward, gap, reach_m, work):  # type: ignore[no-untyped-def]
+def _edges_met(graph, work, n_met, own):  # type: ignore[no-untyped-def]
+    """List the edges with demand that end at a met junction, and the site's own.
+
+    Return (edges, demand points on them).
+    """
+    work.edges[0], n = own, 1  # even when no end of it is in reach
+    points = graph.start[own + 1] - graph.start[own]
+    for node in work.met[:n_met]:
+        for k in range(graph.at_start[node], graph.at_start[node + 1]):
+            e = graph.at[k]
+            here = graph.start[e + 1] - graph.start[e]
+            if here == 0 or e == own:
+                continue
+            u = graph.edge[e].u
+            if node == u or work.dist[u] == np.inf:  # else it is listed at its other end
+                work.edges[n] = e
+                n += 1
+                points += here
+    return n, points
+
+
+@numba.njit(cache=True, nogil=True)
+def _reach(graph, sites, reach_m, work):  # type: ignore[no-untyped-def]
     """For each site: how many demand points reach it; which ones; metres, both legs included."""
     queue = (np.empty(1024, np.int32), np.empty(1024), np.empty(1024, np.int32))
-    count = np.zeros(len(edge), np.int64)
+    count = np.zeros(len(sites), np.int64)
     point, metres, filled = np.empty(4096, np.int32), np.empty(4096), 0
     dist = work.dist
-    for site in range(len(edge)):
-        own = edge[site]
-        limit = reach_m - gap[site]
-        n_met, queue = _search(
-            graph, own, offset[site], forward[site], backward[site], limit, work, queue
-        )
-        n_edges = _edges_met(graph, points, work, n_met, own)
+    for i in range(len(sites)):
+        site, before = sites[i], filled
+        n_met, queue = _search(graph, site, reach_m - site.gap, work, queue)
+        n_edges, most = _edges_met(graph, work, n_met, site.edge)
+        while filled + most > len(point):
+            point, metres = _twice(point), _twice(metres)
         for e in work.edges[:n_edges]:
-            work.seen[e] = False
-            to_u, to_v = dist[graph.edge_u[e]], dist[graph.edge_v[e]]
-            may_forward, may_backward = graph.forward[e], graph.backward[e]
-            first, last = points.start[e], points.start[e + 1]
-            while filled + last - first > len(point):
-                point, metres = _twice(point), _twice(metres)
-            for j in range(first, last):
-                at = points.offset[j]
-                total = np.inf
-                # on a junction one may leave by any street
-                if may_forward or at == graph.edge_m[e]:
-                    total = to_v + (graph.along[e] - points.forward[j])
-                if may_backward or at == 0.0:
-                    total = min(total, to_u + points.backward[j])
-                if e == own:  # the direct way along the street
-                    if may_forward and at <= offset[site]:
-                        total = min(total, forward[site] - points.forward[j])
-                    if may_backward and at >= offset[site]:
-                        total = min(total, points.backward[j] - backward[site])
-                total += points.gap[j] + gap[site]
+            edge = graph.edge[e]
+            to_u, to_v = dist[edge.u], dist[edge.v]
+            for j in range(graph.start[e], graph.start[e + 1]):
+                p = graph.point[j]
+                total = _metres(edge, p, to_u, to_v, site, e == site.edge) + (p.gap + site.gap)
                 if total <= reach_m:
-                    point[filled], metres[filled] = points.point[j], total
+                    point[filled], metres[filled] = p.row, total
                     filled += 1
-                    count[site] += 1
-        for i in range(n_met):
-            dist[work.met[i]] = np.inf
+        count[i] = filled - before
+        for node in work.met[:n_met]:
+            dist[node] = np.inf
     return count, point[:filled].copy(), metres[:filled].copy()

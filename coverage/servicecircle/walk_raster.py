@@ -34,7 +34,7 @@ _SAMPLE_M = 100.0  # streets are sorted into blocks by points at most so far apa
 _BLOCKS = 256  # blocks per task
 _EMPTY = (0, 0, 1, 0, 0, 1, 0)  # lengths and types of the arrays of `Cells`
 _TYPES = (np.int64, np.int64, np.int64, np.int32, np.float32, np.int64, np.int32)
-_WINDOW = 2048  # lattice steps to a window and side, at most: 32 MB
+_WINDOW = 1024  # lattice steps to a window and side, at most: 8 MB
 
 
 class Field(NamedTuple):
@@ -82,6 +82,7 @@ class WalkRaster:
         self._lines = _lines(streets)
         self._edge_boxes = _edge_boxes(streets)
         self._junction_boxes = _junction_boxes(self.network, self._edge_boxes)
+        self._prepared = np.zeros(self.network.n_edges, bool)  # edges whose cells are there
         self._sampled = _sampled(streets, cell_m * BLOCK)
         self._cells = Cells(*(np.zeros(n, t) for n, t in zip(_EMPTY, _TYPES, strict=True)))
 
@@ -100,7 +101,7 @@ class WalkRaster:
 
     # --- times ------------------------------------------------------------------------------------
 
-    def fields(self, walk: Walk, limit: float) -> list[Field]:
+    def fields(self, walk: Walk, limit: float) -> Iterator[Field]:
         """Metres beyond a walk of ``limit`` metres, or beyond `STREET_M` from a street.
 
         The points within the limit lie inside windows of at most `_WINDOW` steps a side, with a
@@ -110,12 +111,11 @@ class WalkRaster:
         blocks = self._near(walk, limit)
         state, bounds = classify(*known, blocks, limit, STREET_M, self.clip)
         if bounds[0] > bounds[1]:
-            return []
+            return
         rows, columns = (
             _windows((low - 1) * FINER + FINER // 2, (high + 1) * FINER - FINER // 2)
             for low, high in (bounds[:2].tolist(), bounds[2:].tolist())
         )
-        found = []
         for r0, r1 in rows:
             for c0, c1 in columns:
                 here = self._meets(blocks, (r0, r1), (c0, c1))
@@ -123,8 +123,7 @@ class WalkRaster:
                     metres = np.full((r1 - r0 + 1, c1 - c0 + 1), self.clip)
                     within = (limit, STREET_M, self.clip, r0, c0, metres)
                     fill(*known, blocks[here], state[here], *within)
-                    found.append(Field(r0, c0, metres))
-        return found
+                    yield Field(r0, c0, metres)
 
     def minutes(self, walk: Walk, cutoff: float, pace: Pace) -> MinutesRaster:
         """Minutes to the nearest site of a walk from the centres of cells, up to ``cutoff``."""
@@ -177,14 +176,15 @@ class WalkRaster:
         net = self.network
         reached = np.zeros(net.n_junctions, bool)
         reached[junction] = True
-        edge = reached[net.edge_u] | reached[net.edge_v]
-        edge[own] = True
+        fresh = reached[net.edge_u] | reached[net.edge_v]
+        fresh[own] = True
+        fresh &= ~self._prepared
+        self._prepared |= fresh
         row, column, of_edge = self._sampled
-        met = edge[of_edge]
+        met = fresh[of_edge]
         ring = int(np.ceil((STREET_M + self.clip + _SAMPLE_M / 2) / (self.cell_m * BLOCK)))
-        wanted = _around(row[met], column[met], ring)
         cells = self._cells
-        new = wanted[~np.isin(_key(*wanted.T), _key(cells.row, cells.column))]
+        new = _around(row[met], column[met], ring, _key(cells.row, cells.column))
         if not len(new):
             return
         found = self._found(new)
@@ -282,12 +282,14 @@ def _key(row: Ints, column: Ints) -> Ints:
     return np.asarray((row << 32) + column)
 
 
-def _around(row: Ints, column: Ints, ring: int) -> Ints:
-    """Blocks (n × 2: row, column) at most ``ring`` from the given ones."""
-    blocks = np.unique(np.column_stack([row, column]), axis=0)
+def _around(row: Ints, column: Ints, ring: int, known: Ints) -> Ints:
+    """Blocks (n × 2: row, column) at most ``ring`` from the given ones, without the known."""
+    keys = np.unique(_key(row, column))
     one = np.arange(-ring, ring + 1)
-    steps = np.stack(np.meshgrid(one, one), axis=-1).reshape(-1, 2)
-    return np.unique((blocks[:, None] + steps).reshape(-1, 2), axis=0)
+    steps = _key(*np.meshgrid(one, one)).ravel()
+    keys = np.setdiff1d(keys[:, None] + steps, known)
+    column = ((keys + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)  # the lower half may be negative
+    return np.column_stack([(keys - column) >> 32, column])
 
 
 def _windows(first: int, last: int) -> list[tuple[int, int]]:
