@@ -42,6 +42,7 @@ FILTERS = (
     'nw["landuse"="construction"]',
     'wr["boundary"="administrative"]["admin_level"~"^([5-9]|1[0-2])$"]',
     'wr["natural"="water"]',
+    'way["natural"="coastline"]',
     'wr["waterway"~"^(riverbank|dock)$"]',
     'way["waterway"~"^(river|canal)$"]',
     'wr["landuse"="reservoir"]',

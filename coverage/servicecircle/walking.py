@@ -20,7 +20,7 @@ from servicecircle import cache
 from servicecircle.errors import Note, ScenarioError
 from servicecircle.legs import OpenLegs, snap_around
 from servicecircle.network import WalkNetwork
-from servicecircle.obstacles import read_obstacles
+from servicecircle.obstacles import KINDS, read_obstacles
 from servicecircle.reach import TravelTimes, travel_times
 from servicecircle.scenario import NetworkPart, Scenario
 from servicecircle.snapping import Snapped, Streets, snap
@@ -187,6 +187,12 @@ class Walking:
                 "delete network.legs_avoid, or use an OSM file.",
             )
         obstacles = self.table("obstacles", kinds, lambda: read_obstacles(self.osm, kinds))
+        for kind in sorted(set(kinds) - set(obstacles["kind"])):
+            zh, en = KINDS[kind].zh, KINDS[kind].en
+            self.notes.append(
+                (f"legs_avoid：OSM 文件里没有{zh}，这一条不起作用。",
+                 f"legs_avoid: the OSM file shows no {en}, so this changes nothing.")
+            )  # fmt: skip
         return OpenLegs(self.streets, obstacles)
 
     def feet(self, table: gpd.GeoDataFrame, *, straight: bool = False) -> Snapped:
