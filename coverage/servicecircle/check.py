@@ -176,7 +176,14 @@ def _named_inputs(scenario: dict[str, Any], with_districts: bool) -> dict[str, l
         for role in ("demand", "existing", "candidates", "districts")
         if "file" in parts.get(role, {})
     }
-    return dict.fromkeys(derived, osm) | tables
+    part = scenario["network"]
+    layers = {
+        role: [Path(part[role]["file"]).name, part[role]["datum"]]
+        for role in ("barriers", "links")
+        if "file" in part.get(role, {})
+    }
+    plain = {role: [Path(part[role]).name, "wgs84"] for role in ("dem", "outline") if role in part}
+    return dict.fromkeys(derived, osm) | tables | layers | plain
 
 
 def _check_sites(stored: Stored, report: Report) -> None:

@@ -167,7 +167,9 @@ class _Reader:
             table = self.table(part, "demand", tables.read_demand)
             weighed = "weight" in table.attrs.get("columns", ())
             table.attrs["weight_unit"] = "people" if weighed else "points"
-            return self.inside(table, "需求点", "demand points")
+            table = self.inside(table, "需求点", "demand points")
+            self.files[-1]["rows"] = len(table)
+            return table
         table = places.demand_from(
             self.osm_places, self.walking.network, cell_m=part.cell_m,
             weights=part.weights.model_dump(), total_people=part.total_people,
