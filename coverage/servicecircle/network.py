@@ -7,6 +7,7 @@ of degree two are contracted: `contraction.py`. Which ways are walkable is data:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -233,9 +234,14 @@ def _islands(
     return small[component[u]], int(small.sum()), float(metres[small].sum())
 
 
-def way_table(ids: Sequence[int], columns: Mapping[str, Sequence[str | None]]) -> pd.DataFrame:
+def way_table(
+    ids: Sequence[int] | array, columns: Mapping[str, Sequence[str | None] | NDArray[np.object_]]
+) -> pd.DataFrame:
     """The table `WalkNetwork.ways`: tags of ways, empty where None or not given."""
-    blank = [None] * len(ids)
-    text = {key: pd.array(list(columns.get(key, blank)), dtype="str") for key in KEPT_TAGS}
+    blank = [""] * len(ids)
+    text = {
+        key: pd.array([value or "" for value in columns.get(key, blank)], dtype="str")
+        for key in KEPT_TAGS
+    }
     table = pd.DataFrame(text, index=pd.Index(np.asarray(ids, np.int64), name="way"))
-    return table.fillna("").sort_index()
+    return table if table.index.is_monotonic_increasing else table.sort_index()

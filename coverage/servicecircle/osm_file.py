@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import mmap
+import re
+import sys
+import tempfile
 from array import array
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numba
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from servicecircle.contraction import Pieces
+from servicecircle.contraction import Ints, Pieces
 from servicecircle.errors import NetworkError
 from servicecircle.network import ISLAND_SHARE, KEPT_TAGS, WalkNetwork, build_network, way_table
 from servicecircle.walk_filter import FILTERS, OSMNX, WalkFilter
 
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
-_NO_LOCATION = 2**31 - 1  # libosmium's coordinate of a node that the extract does not hold
+_NO_LOCATION = 2**31 - 1  # stands for the place of a node that the extract does not hold
 _KEPT, _OSMNX, _FORWARD, _BACKWARD = 1, 2, 4, 8  # flags of a run of nodes
-_WKB_HEADER = 9  # byte order, type and count come before the coordinates of a line
 
 
 def read_osm(
@@ -35,10 +42,11 @@ def read_osm(
     """
     path = Path(path)
     require_osm_file(path)
-    found = _Found(FILTERS[walk_filter])
     try:
-        date = _scan(path, found)
-        _require_cut_not_unsorted(path, found.missing)
+        with _opl(path) as (lines, date):
+            found = _Found.read(lines, FILTERS[walk_filter])
+        missing = np.unique(found.ref[found.unplaced])
+        _require_cut_not_unsorted(path, missing)
     except (RuntimeError, OSError) as error:
         if "out of order" in str(error):
             raise unsorted(path) from error
@@ -54,8 +62,8 @@ def read_osm(
         island_share=island_share,
         source=str(path),
         signal_nodes=np.unique(np.array(found.signals, np.int64)),
-        missing_nodes=len(found.missing),
-        cut_ways=len(found.cut_ways),
+        missing_nodes=len(missing),
+        cut_ways=len(np.unique(found.of[found.unplaced])),
         gained_m=float(found.pieces(_KEPT, _OSMNX).metres.sum()),
         lost_m=float(found.pieces(_OSMNX, _KEPT).metres.sum()),
         date=date,
@@ -81,144 +89,246 @@ def require_osm_file(path: Path) -> None:
         )
 
 
+# --- streets as lines of text ---------------------------------------------------------------------
+#
+# libosmium does the heavy work without a step of Python per object: it reads any format, keeps what
+# has a highway tag, puts coordinates to the ways' nodes, and writes OPL, one object a line:
+#
+#     w5 Thighway=steps,name=a%20%b Nn1x-0.1y1.5,n2xy,n3x10y-20.25
+#
+# (n2 has no place: the extract does not hold it). Numbers are then read by a compiled loop.
+
+
+@contextmanager
+def _opl(path: Path) -> Iterator[tuple[bytes, str | None]]:
+    """Ways and nodes with a highway tag as OPL text; the file's date, if its header has one."""
+    import osmium  # noqa: PLC0415 (only readers of OSM files need it)
+
+    with tempfile.TemporaryDirectory(prefix="servicecircle-") as folder:
+        text = Path(folder) / "streets.opl"
+        places: Any = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+        places.ignore_errors()
+        target = osmium.io.File(str(text), "opl,locations_on_ways=true,add_metadata=false")
+        with (
+            osmium.SimpleWriter(target) as writer,
+            osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader,
+        ):
+            osmium.apply(reader, places, osmium.filter.KeyFilter("highway"), writer)
+            date = reader.header().get("osmosis_replication_timestamp") or None
+        size = text.stat().st_size
+        with text.open("rb") as file, _mapped(file, size) as lines:
+            yield lines, date
+
+
+@contextmanager
+def _mapped(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """A file's bytes without a copy of them in memory."""
+    if not size:
+        yield b""
+        return
+    with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as lines:
+        yield lines  # type: ignore[misc]
+
+
 @dataclass
 class _Found:
-    """What a pass over the file collects: runs of nodes in flat arrays, tags by way."""
+    """Ways and nodes of the text: ids, spans of their tags in it, and the ways' nodes in a row.
 
-    walk_filter: WalkFilter
-    tags: dict[int, tuple[str | None, ...]] = field(default_factory=dict)
+    ``number`` has one row per line: way or not, id, begin and end of the tags, count of nodes.
+    ``ref``: node ids, way after way; ``place``: their lng, lat in 1e-7 degrees, or _NO_LOCATION.
+    """
+
+    number: Ints
+    ref: Ints
+    place: NDArray[np.int32]
     signals: list[int] = field(default_factory=list)
-    missing: set[int] = field(default_factory=set)  # nodes without a place
-    cut_ways: set[int] = field(default_factory=set)
-    refs: array = field(default_factory=lambda: array("q"))
-    places: bytearray = field(default_factory=bytearray)  # lng, lat as 8-byte floats
-    # one entry per run: its way, vertices, first segment, directions, which filters keep it
-    way: array = field(default_factory=lambda: array("q"))
-    count: array = field(default_factory=lambda: array("q"))
-    first: array = field(default_factory=lambda: array("q"))
-    flags: array = field(default_factory=lambda: array("b"))
+    flags: array = field(default_factory=lambda: array("b"))  # one per way
+    kept: array = field(default_factory=lambda: array("q"))  # ids of the ways that are kept
+    # tags of these: key → position in ``kept`` → value
+    tags: dict[str, dict[int, str]] = field(default_factory=lambda: {key: {} for key in KEPT_TAGS})
 
-    known: dict[tuple[str | None, ...], int] = field(default_factory=dict)  # values → flags
+    @classmethod
+    def read(cls, lines: bytes, walk_filter: WalkFilter) -> _Found:
+        """Read the numbers of all lines, and the tags of the streets."""
+        text = np.frombuffer(lines, np.uint8)
+        found = cls(*_numbers(text, *_count(text)))
+        known: dict[tuple[str | None, ...], int] = {}  # most ways repeat a few
+        keys = tuple(dict.fromkeys([*walk_filter.keys, *OSMNX.keys]))
+        for is_way, thing, begin, end in zip(*found.number[:, :4].T.tolist(), strict=True):
+            tags = _tags(lines[begin:end])
+            if not is_way:
+                if _has_signals(tags):
+                    found.signals.append(thing)
+                continue
+            values = tuple([tags.get(key) for key in keys])
+            flags = known.get(values)
+            if flags is None:
+                flags = known[values] = _flags_of(tags, walk_filter)
+            found.flags.append(flags)
+            if flags & _KEPT:
+                for key in found.tags.keys() & tags.keys():
+                    found.tags[key][len(found.kept)] = sys.intern(tags[key])
+                found.kept.append(thing)
+        return found
 
-    @property
-    def deciding_keys(self) -> tuple[str, ...]:
-        """Tags by which a way is kept, and in which direction."""
-        return tuple(dict.fromkeys([*self.walk_filter.keys, *OSMNX.keys]))
+    @cached_property
+    def way(self) -> Ints:
+        """Ids of the ways."""
+        return self.number[self.number[:, 0] == 1, 1]
 
-    def flags_of(self, values: tuple[str | None, ...]) -> int:
-        """What the filters say to the values of the deciding keys; most ways repeat a few."""
-        flags = self.known.get(values)
-        if flags is None:
-            tags = dict(zip(self.deciding_keys, values, strict=True))
-            forward, backward = self.walk_filter.directions(tags)
-            kept, osmnx = self.walk_filter.allows(tags), OSMNX.allows(tags)
-            flags = kept * _KEPT + osmnx * _OSMNX + forward * _FORWARD + backward * _BACKWARD
-            self.known[values] = flags
-        return flags
+    @cached_property
+    def of(self) -> Ints:
+        """For each entry of ``ref``, the way (position) that it belongs to."""
+        return np.repeat(np.arange(len(self.way)), self.number[self.number[:, 0] == 1, 4])
 
-    def add(self, way: int, refs: list[int], places: bytes, first: int, flags: int) -> None:
-        self.refs.extend(refs)
-        self.places += places
-        self.way.append(way)
-        self.count.append(len(refs))
-        self.first.append(first)
-        self.flags.append(flags)
+    @cached_property
+    def unplaced(self) -> NDArray[np.bool_]:
+        """Nodes without a place, of the kept ways."""
+        kept = np.frombuffer(self.flags, np.int8) & _KEPT > 0
+        return (self.place[:, 0] == _NO_LOCATION) & kept[self.of]
 
     def way_table(self) -> pd.DataFrame:
         """Tags of the kept ways, as `WalkNetwork.ways` has them."""
-        deciding = self.deciding_keys
-        keys = [*deciding, *(key for key in KEPT_TAGS if key not in deciding)]
-        rows = self.tags.values()
-        columns = {key: [row[i] for row in rows] for i, key in enumerate(keys) if key in KEPT_TAGS}
-        return way_table(list(self.tags), columns)
+        columns = {}
+        for key, given in self.tags.items():
+            columns[key] = np.full(len(self.kept), "", object)
+            columns[key][list(given)] = list(given.values())
+        return way_table(self.kept, columns)
 
     def pieces(self, kept_by: int, not_by: int = 0) -> Pieces:
-        """The runs with all flags of ``kept_by`` and none of ``not_by``."""
-        flags, count = np.frombuffer(self.flags, np.int8), np.frombuffer(self.count, np.int64)
-        run = ((flags & kept_by) == kept_by) & ((flags & not_by) == 0)
-        vertex = np.repeat(run, count)
-        place = np.frombuffer(self.places, "<f8").reshape(-1, 2)[vertex]
+        """The ways with all flags of ``kept_by`` and none of ``not_by``, cut at missing nodes."""
+        flags, of = np.frombuffer(self.flags, np.int8), self.of
+        wanted = ((flags & kept_by) == kept_by) & ((flags & not_by) == 0)
+        vertex = np.flatnonzero(wanted[of] & (self.place[:, 0] != _NO_LOCATION))
+        first_of_way = np.searchsorted(of, np.arange(len(self.way)))
+        # a run begins with its way, and behind every node that is missing
+        begins = np.diff(vertex, prepend=-2) > 1
+        begins |= np.diff(of[vertex], prepend=-1) > 0
+        run = np.flatnonzero(begins)
+        way = of[vertex[run]]
         return Pieces.build(
-            np.frombuffer(self.refs, np.int64)[vertex],
-            place[:, 0],
-            place[:, 1],
-            count[run],
-            np.frombuffer(self.way, np.int64)[run],
-            first_segment=np.frombuffer(self.first, np.int64)[run],
-            forward=(flags[run] & _FORWARD) > 0,
-            backward=(flags[run] & _BACKWARD) > 0,
+            self.ref[vertex],
+            self.place[vertex, 0] / 1e7,
+            self.place[vertex, 1] / 1e7,
+            np.diff(np.append(run, len(vertex))),
+            self.way[way],
+            first_segment=vertex[run] - first_of_way[way],
+            forward=(flags[way] & _FORWARD) > 0,
+            backward=(flags[way] & _BACKWARD) > 0,
         )
 
 
-def _scan(path: Path, found: _Found) -> str | None:
-    """Read ways and signals; return the file's date, if its header has one."""
-    import osmium  # noqa: PLC0415 (only readers of OSM files need it)
-
-    line_of, every = osmium.geom.WKBFactory().create_linestring, osmium.geom.use_nodes.ALL
-    deciding = found.deciding_keys
-    others = tuple(key for key in KEPT_TAGS if key not in deciding)
-    things: Any = (
-        osmium.FileProcessor(str(path), osmium.osm.NODE | osmium.osm.WAY)
-        .with_locations()
-        .with_filter(osmium.filter.KeyFilter("highway"))
-    )
-    for thing in things:
-        get = thing.tags.get
-        if thing.is_node():
-            if get("highway") == "traffic_signals" or _has_signals(get):
-                found.signals.append(thing.id)
-            continue
-        values = tuple([get(key) for key in deciding])
-        flags = found.flags_of(values)
-        if not flags & (_KEPT | _OSMNX):
-            continue
-        if flags & _KEPT:
-            found.tags[thing.id] = (*values, *[get(key) for key in others])
-        refs = [node.ref for node in thing.nodes]
-        try:
-            # one call for all coordinates; hexadecimal, as the factory has no other form
-            wkb = bytes.fromhex(line_of(thing, every))
-            found.add(thing.id, refs, wkb[_WKB_HEADER:], 0, flags)
-        except (osmium.InvalidLocationError, RuntimeError):  # a node without a place, or too few
-            _add_runs(found, thing, refs, flags)
-    return things.header.get("osmosis_replication_timestamp") or None
+def _flags_of(tags: dict[str, str], walk_filter: WalkFilter) -> int:
+    """What the filters say of a way, and in which directions it may be walked."""
+    forward, backward = walk_filter.directions(tags)
+    kept, osmnx = walk_filter.allows(tags), OSMNX.allows(tags)
+    return kept * _KEPT + osmnx * _OSMNX + forward * _FORWARD + backward * _BACKWARD
 
 
-def _has_signals(get: Callable[[str], str | None]) -> bool:
-    crossing = get("highway") == "crossing"
-    return crossing and (get("crossing") == "traffic_signals" or get("crossing:signals") == "yes")
+def _has_signals(tags: dict[str, str]) -> bool:
+    if tags.get("highway") == "traffic_signals":
+        return True
+    crossing = tags.get("highway") == "crossing"
+    signals = tags.get("crossing") == "traffic_signals" or tags.get("crossing:signals") == "yes"
+    return crossing and signals
 
 
-def _add_runs(found: _Found, way: Any, refs: list[int], flags: int) -> None:
-    """Cut a way (with libosmium's integer coordinates) at the nodes that have no location."""
-    kept = flags & _KEPT
-    first = 0
-    places: list[float] = []
-    for number, node in enumerate([*way.nodes, None]):
-        if node is not None and node.x != _NO_LOCATION:
-            places += (node.x / 1e7, node.y / 1e7)
-            continue
-        if node is not None and kept:
-            found.missing.add(node.ref)
-            found.cut_ways.add(way.id)
-        found.add(way.id, refs[first:number], np.array(places).tobytes(), first, flags)
-        first, places = number + 1, []
+_ESCAPED = re.compile("%([0-9a-f]+)%")
 
 
-def _require_cut_not_unsorted(path: Path, missing: set[int]) -> None:
+def _tags(text: bytes) -> dict[str, str]:
+    """The tags of a line: ``key=value,key=value``, with ``%hex%`` for what would break it."""
+    plain = text.decode()
+    pairs = (pair.split("=") for pair in plain.split(",")) if plain else ()
+    if "%" not in plain:
+        return dict(pairs)
+    return {_unescaped(key): _unescaped(value) for key, value in pairs}
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+@numba.njit(cache=True)
+def _count(text):  # type: ignore[no-untyped-def]
+    """Lines, and nodes of ways at most."""
+    lines, commas = 0, 0
+    for c in text:
+        lines += c == 10
+        commas += c == 44
+    return lines, lines + commas
+
+
+@numba.njit(cache=True)
+def _decimal(text, at, digits):  # type: ignore[no-untyped-def]
+    """The number that begins at ``at``, times 10 ** digits: (number, whether it is one, end)."""
+    sign, value, after, seen = 1, 0, -1, False
+    while at < len(text):
+        c = text[at]
+        if c == 45:
+            sign = -1
+        elif c == 46:
+            after = 0
+        elif 48 <= c <= 57:
+            value, seen = 10 * value + (c - 48), True
+            after += after >= 0
+        else:
+            break
+        at += 1
+    for _ in range(digits - max(after, 0)):
+        value *= 10
+    return sign * value, seen, at
+
+
+@numba.njit(cache=True)
+def _numbers(text, lines, nodes):  # type: ignore[no-untyped-def]
+    """The numbers of all lines; see `_Found`."""
+    number = np.zeros((lines, 5), np.int64)
+    ref, place = np.empty(nodes, np.int64), np.empty((nodes, 2), np.int32)
+    at, n = 0, 0
+    for line in range(lines):
+        number[line, 0] = text[at] == 119  # w
+        number[line, 1], _, at = _decimal(text, at + 1, 0)
+        first = n
+        while text[at] != 10:
+            field = text[at + 1]
+            at += 2  # behind the space and the field's letter
+            if field == 84:  # T
+                number[line, 2] = at
+                while text[at] not in (32, 10):
+                    at += 1
+                number[line, 3] = at
+            elif field == 78:  # N
+                while text[at] not in (32, 10):
+                    ref[n], _, at = _decimal(text, at + 1, 0)  # behind the n, the x, the y
+                    place[n, 0], seen, at = _decimal(text, at + 1, 7)
+                    place[n, 1], _, at = _decimal(text, at + 1, 7)
+                    if not seen:
+                        place[n, 0] = _NO_LOCATION
+                    n += 1
+                    at += text[at] == 44
+            else:
+                while text[at] not in (32, 10):
+                    at += 1
+        at += 1
+        number[line, 4] = n - first
+    return number, ref[:n].copy(), place[:n].copy()
+
+
+def _require_cut_not_unsorted(path: Path, missing: Ints) -> None:
     """Nodes without a place are missing where an extract was cut; else the file is to blame."""
     import osmium  # noqa: PLC0415 (only readers of OSM files need it)
 
-    if not missing:
+    if not len(missing):
         return
-    if min(missing) < 0:
+    if missing[0] < 0:
         raise NetworkError(
             f"{path}：节点编号是负数（如 JOSM 里新画的），读不出位置。请先 osmium renumber。",
             f"{path}: nodes have negative ids (as drawn in JOSM) and cannot be located. "
             "Run `osmium renumber` first.",
         )
     nodes = osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(
-        osmium.filter.IdFilter(sorted(missing))
+        osmium.filter.IdFilter(missing.tolist())
     )
     if next(iter(nodes), None) is not None:
         raise unsorted(path)
