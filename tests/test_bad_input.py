@@ -110,7 +110,9 @@ def test_no_walkable_way(refused, tmp_path):
 def test_unknown_suffix(refused, tmp_path):
     path = main_street(tmp_path, new_sites=1)
     (tmp_path / "town.dwg").write_text("x")
-    refused(path, "--osm", "town.dwg", zh=["不是 OSM 文件", ".osm.pbf"], en=["not an OSM file"])
+    refused(
+        path, "--osm", "town.dwg", zh=["不是能读的路网文件", ".osm.pbf"], en=["no file of streets"]
+    )
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -43,17 +43,15 @@ def answer(path, **options):
 
 def test_the_second_plan_reads_no_street_and_walks_nowhere(town, empty_cache, monkeypatch):
     first = answer(town)
-    assert {p.name.split("-")[0] for p in empty_cache.iterdir()} == {
-        "network",
-        "times",
-        "districts",
-    }
+    kinds = {p.name.split("-")[0] for p in empty_cache.iterdir()}
+    assert kinds == {"network", "feet", "times", "districts"}
 
     def refused(*_, **__):
         raise AssertionError("computed again")
 
     monkeypatch.setattr(walking, "read_streets", refused)
     monkeypatch.setattr(walking, "travel_times", refused)
+    monkeypatch.setattr(walking, "snap", refused)
     assert answer(town) == first
     with pytest.raises(AssertionError, match="computed again"):
         answer(town, cached=False)

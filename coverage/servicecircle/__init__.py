@@ -11,24 +11,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from servicecircle.changes import apply_changes, read_barriers, read_links
     from servicecircle.check import check_folder
+    from servicecircle.effort import walking_effort
     from servicecircle.errors import PlannerError
-    from servicecircle.isochrones import service_circles
+    from servicecircle.exact_circles import reached_streets, street_circles
+    from servicecircle.fetch import fetch_place
+    from servicecircle.isochrones import circles_of_sets, service_circles, station_circles
+    from servicecircle.legs import OpenLegs, snap_around
+    from servicecircle.line_layer import network_from_lines
     from servicecircle.locate import Selection, lscp, mclp, partial_cover
     from servicecircle.maps import map_html, plan_map
     from servicecircle.network import WalkNetwork
+    from servicecircle.obstacles import read_obstacles
     from servicecircle.osm_file import read_osm
     from servicecircle.plan import Plan, make_plan
     from servicecircle.plan_folder import save
     from servicecircle.reach import TravelTimes, travel_times
     from servicecircle.scenario import Scenario, load_scenario, make_scenario
     from servicecircle.snapping import Snapped, Streets, snap
+    from servicecircle.street_files import read_streets
     from servicecircle.street_graph import network_from_graph
     from servicecircle.tables import read_demand, read_districts, read_sites
+    from servicecircle.walk_raster import WalkRaster
 
 # Names are fetched when they are first used: the geographic libraries take seconds to import,
 # and `servicecircle --help` needs none of them.
 _HOME = {
+    "OpenLegs": "legs",
     "Plan": "plan",
     "PlannerError": "errors",
     "Scenario": "scenario",
@@ -37,7 +47,11 @@ _HOME = {
     "Streets": "snapping",
     "TravelTimes": "reach",
     "WalkNetwork": "network",
+    "WalkRaster": "walk_raster",
+    "apply_changes": "changes",
     "check_folder": "check",
+    "circles_of_sets": "isochrones",
+    "fetch_place": "fetch",
     "load_scenario": "scenario",
     "lscp": "locate",
     "make_plan": "plan",
@@ -45,19 +59,30 @@ _HOME = {
     "map_html": "maps",
     "mclp": "locate",
     "network_from_graph": "street_graph",
+    "network_from_lines": "line_layer",
     "partial_cover": "locate",
     "plan_map": "maps",
+    "reached_streets": "exact_circles",
+    "read_barriers": "changes",
     "read_demand": "tables",
     "read_districts": "tables",
+    "read_links": "changes",
+    "read_obstacles": "obstacles",
     "read_osm": "osm_file",
     "read_sites": "tables",
+    "read_streets": "street_files",
     "save": "plan_folder",
     "service_circles": "isochrones",
     "snap": "snapping",
+    "snap_around": "legs",
+    "station_circles": "isochrones",
+    "street_circles": "exact_circles",
     "travel_times": "reach",
+    "walking_effort": "effort",
 }
 
 __all__ = [
+    "OpenLegs",
     "Plan",
     "PlannerError",
     "Scenario",
@@ -66,7 +91,11 @@ __all__ = [
     "Streets",
     "TravelTimes",
     "WalkNetwork",
+    "WalkRaster",
+    "apply_changes",
     "check_folder",
+    "circles_of_sets",
+    "fetch_place",
     "load_scenario",
     "lscp",
     "make_plan",
@@ -74,16 +103,26 @@ __all__ = [
     "map_html",
     "mclp",
     "network_from_graph",
+    "network_from_lines",
     "partial_cover",
     "plan_map",
+    "reached_streets",
+    "read_barriers",
     "read_demand",
     "read_districts",
+    "read_links",
+    "read_obstacles",
     "read_osm",
     "read_sites",
+    "read_streets",
     "save",
     "service_circles",
     "snap",
+    "snap_around",
+    "station_circles",
+    "street_circles",
     "travel_times",
+    "walking_effort",
 ]
 
 

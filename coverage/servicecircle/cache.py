@@ -13,7 +13,7 @@ import io
 import json
 import os
 import tempfile
-import zipfile
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from servicecircle.errors import Note
 
 MAX_BYTES = 4 * 1024**3  # of all entries together
 _FOLDER = "computed"
+_STALE_S = 24 * 3600.0
 
 Arrays = dict[str, NDArray]
 T = TypeVar("T")
@@ -71,13 +72,15 @@ def remembered(
     if path.exists():
         try:
             return unpack(_read(path))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damaged bytes make readers raise anything
             notes.append(_damaged(path, error))
     made = make()
     try:
         _write(path, pack(made))
     except OSError as error:
-        notes.append(_unwritable(path.parent, error))
+        said = _unwritable(path.parent, error)
+        if said not in notes:  # once, not for every entry
+            notes.append(said)
     return made
 
 
@@ -139,6 +142,10 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 def _make_room(newest: Path) -> None:
     """Delete the entries that were used longest ago until the rest fits."""
+    for left in newest.parent.glob(".*.part"):  # of a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()
     entries = []
     for path in newest.parent.glob("*.npz"):
         with contextlib.suppress(OSError):  # another process may be tidying up too

@@ -27,10 +27,12 @@ from servicecircle.errors import TableError
 from servicecircle.network import way_table
 from servicecircle.straights import Straights
 from servicecircle.walk_filter import OSMNX
+from servicecircle.web import clean
 
 AT_VERTEX_M = 0.5
 SAME_PLACE_M = 0.001
 LINK_WAYS_FROM = -2  # link ways are -2, -3 …; -1 means "no way" in a network
+SHOWN_CHARACTERS = 40  # of a name, in a message
 _DEGREE_M = 110_000.0  # a degree of latitude is longer everywhere, so boxes are large enough
 
 
@@ -254,10 +256,11 @@ def _require_joined(
             raise _error(
                 links,
                 part.row,
-                f"的{('起点', '终点')[end]}离最近的步行道路 {gap:.1f} 米，超过 {join_m:g} 米。"
-                "请把端点画到路边，或放宽 join_m",
+                f"的{('起点', '终点')[end]}离最近的步行道路 {gap:.1f} 米，超过 {join_m:g} 米"
+                "（禁行面里的道路不算）。请把端点画到路边，或检查图层的坐标系",
                 f"{('begins', 'ends')[end]} {gap:.1f} m from the nearest walkable street, more "
-                f"than {join_m:g} m. Draw it up to the street, or allow a larger join_m",
+                f"than {join_m:g} m (streets inside barriers do not count). Draw it up to the "
+                "street, or check the layer's datum",
             )
 
 
@@ -321,7 +324,7 @@ def _one_way(links: gpd.GeoDataFrame, row: int) -> str:
 
 
 def _error(links: gpd.GeoDataFrame, row: int, zh: str, en: str) -> TableError:
-    name = _name(links, row)
+    name = clean(_name(links, row), SHOWN_CHARACTERS)
     return TableError(
         f"连线{f'“{name}”' if name else ''}{zh}。",
         f"The link {f'“{name}” ' if name else ''}{en}.",

@@ -18,13 +18,22 @@ from numpy.typing import NDArray
 
 from servicecircle.change_barriers import cut_out
 from servicecircle.change_layers import read_barriers, read_links
-from servicecircle.change_links import LINK_WAYS_FROM, add_links
+from servicecircle.change_links import LINK_WAYS_FROM, SHOWN_CHARACTERS, add_links
 from servicecircle.contraction import Ints
 from servicecircle.errors import NetworkError
 from servicecircle.network import ISLAND_SHARE, WalkNetwork, build_network
 from servicecircle.straights import Straights
+from servicecircle.web import clean
 
-__all__ = ["JOIN_M", "LINK_WAYS_FROM", "Changed", "apply_changes", "read_barriers", "read_links"]
+__all__ = [
+    "JOIN_M",
+    "LINK_WAYS_FROM",
+    "Changed",
+    "apply_changes",
+    "inside_barriers",
+    "read_barriers",
+    "read_links",
+]
 
 JOIN_M = 25.0  # how far the end of a link may lie from the street it is joined to
 
@@ -113,6 +122,28 @@ def apply_changes(
         links=0 if links is None else len(links),
     )
     return _with_notes(result, [*_said(result), *notes])
+
+
+def inside_barriers(
+    barriers: gpd.GeoDataFrame, demand: gpd.GeoDataFrame, sites: gpd.GeoDataFrame
+) -> list[Note]:
+    """A note where demand or sites lie in the interior of barriers: their legs lead out of them."""
+    shapes = shapely.force_2d(barriers.geometry.to_numpy())
+    tree = shapely.STRtree(shapes)
+    n, m = (
+        len(np.unique(tree.query(t.geometry.to_numpy(), predicate="within")[0]))
+        for t in (demand, sites)
+    )
+    if not n + m:
+        return []
+    return [
+        (
+            f"{n:,} 个需求点、{m:,} 个站点在禁行面里面：按直线走到面外最近的道路计算。"
+            "确实进不去的，请从表里删去。",
+            f"{n:,} demand points and {m:,} sites lie inside barriers: a straight leg to the "
+            "nearest street outside is counted. Delete from the tables what cannot be reached.",
+        )
+    ]
 
 
 def _checked(
@@ -204,7 +235,7 @@ def _idle(barriers: gpd.GeoDataFrame, bars: NDArray[np.bool_]) -> list[Note]:
     if not len(idle):
         return []
     names = barriers["name"].to_numpy(object) if "name" in barriers else [""] * len(barriers)
-    shown = "、".join(str(names[i] or f"#{i + 1}") for i in idle[:5])
+    shown = "、".join(clean(str(names[i]), SHOWN_CHARACTERS) or f"#{i + 1}" for i in idle[:5])
     shown += " …" if len(idle) > 5 else ""
     return [
         (

@@ -49,8 +49,8 @@ def require_tables(scenario: Scenario) -> None:
     for path in named_tables(scenario).values():
         if not path.is_file():
             raise OutputError(
-                f"{path}：找不到规划时用的表格，无法重算。请放回原处，或去掉 --rebuild。",
-                f"{path}: the table that was planned on is not there, so the inputs cannot be "
+                f"{path}：找不到规划时用的文件，无法重算。请放回原处，或去掉 --rebuild。",
+                f"{path}: this file that was planned on is not there, so the inputs cannot be "
                 "read again. Put it back, or leave out --rebuild.",
             )
 

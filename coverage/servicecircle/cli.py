@@ -140,7 +140,7 @@ def plan(
     network = {
         "osm": osm, "place": place, "profile": profile, "walk_filter": walk_filter,
         "speed_kmh": speed_kmh, "barriers": barriers, "links": links, "dem": dem,
-        "legs_avoid": legs_avoid.replace("，", ",").split(",") if legs_avoid else None,
+        "legs_avoid": _words(legs_avoid) if legs_avoid else None,
     }  # fmt: skip
     question = {
         "model": model, "minutes": minutes, "new_sites": new_sites, "budget": budget,
@@ -261,6 +261,11 @@ def _verdict(report: Any) -> str:
             f"{n} claims hold, but the bound is only the solver's word.",
         ),
     }[report.exit_code]
+
+
+def _words(text: str) -> list[str]:
+    """The words of a list as people type it."""
+    return [word for word in re.split(r"[,;，；、\s]+", text) if word]
 
 
 # --- what the planner sees ------------------------------------------------------------------------

@@ -40,6 +40,11 @@ def scenario_of(
 
 def _replace_network(data: dict[str, Any], given: dict[str, Any]) -> None:
     part = data.setdefault("network", {})
+    if "osm" in given and "place" in given:
+        raise ScenarioError(
+            "--osm 和 --place 只能给一个：前者用自己的文件，后者按地名下载。",
+            "give either --osm (a file of yours) or --place (fetched by its name), not both.",
+        )
     if "osm" in given or "place" in given:  # another city
         for key in ("osm", "place", "outline", "osm_date", "sha256"):
             part.pop(key, None)

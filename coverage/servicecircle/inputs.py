@@ -21,7 +21,7 @@ from servicecircle.contraction import Floats
 from servicecircle.errors import Note, ScenarioError
 from servicecircle.network import WalkNetwork
 from servicecircle.scenario import Scenario, TablePart
-from servicecircle.street_files import is_osm
+from servicecircle.street_files import is_graph, is_osm
 from servicecircle.table_files import cell_text
 from servicecircle.walking import Walking, sha256
 
@@ -53,6 +53,7 @@ def read_inputs(walking: Walking) -> Inputs:
     demand, sites = _with_district(demand, districts), _with_district(sites, districts)
     reader.notes += _unknown_districts(demand, districts)
     reader.notes += _filtered(walking) + _cut_streets(walking.network)
+    reader.notes += _behind_barriers(scenario, demand, sites)
     reader.notes += _own_standards(demand) + _no_weight(demand)
     demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
     return Inputs(demand, sites, districts, reader.files, reader.notes)
@@ -101,10 +102,16 @@ class _Reader:
             )
         self.record_derived("network", self.walking.network.n_edges)
         for role, path, datum in self.scenario.network_files():
+            if not path.is_file():
+                raise ScenarioError(
+                    f"{path}：找不到这个文件（network.{role}）。请检查路径。",
+                    f"{path}: no such file (network.{role}); check the path.",
+                )
             self.files.append(
                 {"role": role, "file": path.name, "sha256": sha256(path), "datum": datum,
                  "rows": None, "osm_date": None}
             )  # fmt: skip
+        self.notes += _place(self.scenario)
 
     def inside(self, table: gpd.GeoDataFrame, zh: str, en: str) -> gpd.GeoDataFrame:
         """The rows inside the place's outline, where there is one; the others are counted."""
@@ -219,6 +226,46 @@ class _Reader:
         return found
 
 
+def _place(scenario: Scenario) -> list[Note]:
+    """A note on what the place's name was taken for, or that the name changes nothing."""
+    part = scenario.network
+    if not part.place:
+        return []
+    if not part.outline:
+        return [
+            (
+                f"已给出路网文件，network.place（{part.place}）不起作用，全部需求都计入。",
+                f"there is a file of streets, so network.place ({part.place}) has no effect: all "
+                "demand counts.",
+            )
+        ]
+    from servicecircle.outline import read_outline  # noqa: PLC0415
+
+    name = str(read_outline(scenario.path(part.outline)).about.get("display_name") or "")
+    if not name:
+        return []
+    return [
+        (
+            f"地名“{part.place}”按“{name}”的范围。不是要找的地方，就写全行政区名。",
+            f"“{part.place}” is taken as “{name}”. If another place is meant, write its full name.",
+        )
+    ]
+
+
+def _behind_barriers(
+    scenario: Scenario, demand: gpd.GeoDataFrame, sites: gpd.GeoDataFrame
+) -> list[Note]:
+    """A note where points lie in what may not be entered."""
+    layer = scenario.network.barriers
+    if layer is None or not layer.file:
+        return []
+    from servicecircle.changes import inside_barriers, read_barriers  # noqa: PLC0415
+
+    path = scenario.path(layer.file)
+    barriers = read_barriers(path, datum=layer.datum, area=layer.area)
+    return inside_barriers(barriers, demand, sites)
+
+
 def _derived_note(total_people: float | None) -> Note:
     zh = "没有需求点表：需求由地图上的餐饮、商店、街道、公交等推算，"
     en = "no demand table: demand is derived from shops, food, streets, stops … on the map, "
@@ -233,6 +280,15 @@ def _derived_note(total_people: float | None) -> Note:
 def _filtered(walking: Walking) -> list[Note]:
     """A note on what another filter than OSMnx's gains and loses."""
     name, network = walking.part.walk_filter, walking.network
+    if name != "osmnx" and is_graph(walking.osm):
+        return [
+            (
+                f"道路规则 {name} 对街道图（.graphml）不起作用：图里有哪些路，就算哪些路。"
+                "要按规则挑选，请改用 OSM 文件。",
+                f"walk filter {name} has no effect on a street graph (.graphml): whatever ways it "
+                "holds count. To choose by rule, use an OSM file.",
+            )
+        ]
     if name == "osmnx" or not (network.gained_m or network.lost_m):
         return []
     gained, lost = network.gained_m / 1000, network.lost_m / 1000

@@ -92,12 +92,13 @@ def _only_lines(path: Path) -> str | None:
     found = ", ".join(f"“{name}”" for name in lines)
     if not lines:
         raise NetworkError(
-            f"{path}：没有线图层。文件里有：{names}。",
-            f"{path}: no layer of lines. The file holds: {names}.",
+            f"{path}：没有线图层。文件里有：{names}。请换用道路线图层。",
+            f"{path}: no layer of lines. The file holds: {names}. Use a layer of street lines.",
         )
     raise NetworkError(
-        f"{path}：有 {len(lines)} 个线图层：{found}。请指定用哪一个。",
-        f"{path}: there are {len(lines)} layers of lines: {found}. Say which one to use.",
+        f"{path}：有 {len(lines)} 个线图层：{found}。请把道路那一层单独导出成一个文件。",
+        f"{path}: there are {len(lines)} layers of lines: {found}. Export the streets' layer to "
+        "a file of its own.",
     )
 
 

@@ -64,11 +64,12 @@ def geocode(place: str, url: str, *, timeout: float, tell: Progress) -> Outline:
 
 
 def read_outline(path: str | Path) -> Outline:
-    """The outline that a GeoJSON file holds. Raises `FetchError`."""
+    """The outline that a GeoJSON file holds: all of its areas. Raises `FetchError`."""
     try:
-        feature = json.loads(Path(path).read_text(encoding="utf-8"))["features"][0]
+        features = json.loads(Path(path).read_text(encoding="utf-8-sig"))["features"]
+        shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
         return Outline(
-            _polygons(shapely.geometry.shape(feature["geometry"])), feature["properties"]
+            _polygons(shapely.GeometryCollection(shapes)), features[0]["properties"] or {}
         )
     except (
         OSError,
@@ -79,9 +80,10 @@ def read_outline(path: str | Path) -> Outline:
         shapely.GEOSException,
     ) as e:
         raise FetchError(
-            f"{path}：地方轮廓读不了（{clean(str(e))}）。请用 servicecircle fetch --refresh "
-            "重新下载。",
-            f"{path}: the place's outline cannot be read ({clean(str(e))}). Fetch it again: "
+            f"{path}：边界文件读不了（{clean(str(e))}）。要有面的 GeoJSON（WGS-84 经纬度）；"
+            "按地名下载的，请用 servicecircle fetch --refresh 重新下载。",
+            f"{path}: the outline cannot be read ({clean(str(e))}). It must be GeoJSON with "
+            "polygons, in WGS-84 degrees; if it was fetched, fetch it again: "
             "`servicecircle fetch --refresh`.",
         ) from e
 

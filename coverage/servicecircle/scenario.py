@@ -342,6 +342,7 @@ def _reason(kind: str, limits: dict[str, Any], message: str) -> tuple[str, str]:
         ("finite", "要一个有限的数字", "a finite number is wanted"),
         ("string", "要文字（加引号）", "text is wanted, in quotes"),
         ("model", '这里要一个表，如 file = "…"', "a table is wanted here, with keys of its own"),
+        ("list", '要一个列表，如 ["water"]', 'a list is wanted, such as ["water"]'),
         ("dict", '这里要一个表，如 { weight = "人数" }', "a table is wanted here"),
     ):
         if kind.startswith(start):

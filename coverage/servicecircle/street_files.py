@@ -18,6 +18,11 @@ def is_osm(path: str | Path) -> bool:
     return str(path).lower().endswith(OSM_SUFFIXES)
 
 
+def is_graph(path: str | Path) -> bool:
+    """Whether a file is named as OSMnx's graphs are; what is walkable was chosen before."""
+    return str(path).lower().endswith(GRAPH_SUFFIXES)
+
+
 def read_streets(
     path: str | Path, *, walk_filter: str = "osmnx", island_share: float = ISLAND_SHARE
 ) -> WalkNetwork:
@@ -26,7 +31,7 @@ def read_streets(
     Raises `NetworkError` when the file is missing, damaged, or of no known kind.
     """
     name = str(path).lower()
-    if name.endswith(GRAPH_SUFFIXES):
+    if is_graph(path):
         return read_graphml(path, island_share=island_share)
     if name.endswith(LINE_SUFFIXES):
         return read_lines(path, walk_filter=walk_filter, island_share=island_share)

@@ -34,12 +34,12 @@ def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     parts = [path]
     if path.suffix.lower() == ".shp":
-        parts += [path.with_suffix(suffix) for suffix in (".dbf", ".shx", ".prj", ".cpg")]
+        beside = {p.suffix.lower(): p for p in path.parent.iterdir() if p.stem == path.stem}
+        parts += [beside[end] for end in (".dbf", ".shx", ".prj", ".cpg") if end in beside]
     for part in parts:
-        if part is path or part.is_file():
-            with part.open("rb") as file:
-                while block := file.read(_BLOCK):
-                    digest.update(block)
+        with part.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -96,11 +96,14 @@ class Walking:
     @cached_property
     def network(self) -> WalkNetwork:
         """The streets with every change that the scenario makes to them."""
-        changed = self._settings_of_changes()
-        key = cache.key_of(*self._file_key, changed) if changed else None
-        if key is None:
+        if not self._changes:
             return self._from_file
+        key = cache.key_of(*self._network_key)
         return self._remembered("network", key, self._change, pack_network, unpack_network)
+
+    @cached_property
+    def _network_key(self) -> tuple[Any, ...]:
+        return *self._file_key, self._changes
 
     @cached_property
     def _file_key(self) -> tuple[Any, ...]:
@@ -114,13 +117,21 @@ class Walking:
             )
 
         if not self.osm.is_file():
+            if self.part.place:
+                raise ScenarioError(
+                    f"{self.osm}：按地名下载的地图已不在缓存里。"
+                    f"请用 --place {self.part.place} 重新规划。",
+                    f"{self.osm}: the map fetched for this place is no longer in the cache. Plan "
+                    f"again with --place {self.part.place}.",
+                )
             return read()  # which says what is wrong
         key = cache.key_of(*self._file_key)
         network = self._remembered("network", key, read, pack_network, unpack_network)
         # the same file may lie elsewhere now
         return replace(network, source=str(self.osm), date=self.part.osm_date or network.date)
 
-    def _settings_of_changes(self) -> dict[str, Any]:
+    @cached_property
+    def _changes(self) -> dict[str, Any]:
         """What turns the file's streets into the scenario's; empty where nothing does."""
         part = self.part
         found: dict[str, Any] = {}
@@ -134,6 +145,11 @@ class Walking:
             found["dem"] = sha256(file) if file.is_file() else ""
         if part.steps_factor != 1 or part.signal_seconds:
             found["penalties"] = (part.steps_factor, part.signal_seconds)
+        if "dem" in found and part.profile != "foot":
+            self.notes.append(
+                ("坡度按步行公式（Tobler）折算，骑行时只作参考。",
+                 "slopes are counted by a walkers' formula (Tobler's): for riders a rough guide.")
+            )  # fmt: skip
         if "dem" in found or "penalties" in found:
             found["speed"] = part.speed_kmh  # seconds of waiting become metres by it
         return found
@@ -148,14 +164,19 @@ class Walking:
 
         part, network = self.part, self._from_file
         layers: dict[str, gpd.GeoDataFrame] = {}
+        said: list[Note] = []
         for name, read in (("barriers", read_barriers), ("links", read_links)):
             layer = getattr(part, name)
             if layer is not None and layer.file:
                 path = self.scenario.path(layer.file)
                 layers[name] = read(path, datum=layer.datum, area=layer.area)
+                said += [
+                    (f"{path.name}：{zh}", f"{path.name}: {en}")
+                    for zh, en in layers[name].attrs["notes"]
+                ]
         if layers:
             changed = apply_changes(network, **layers, island_share=part.island_share)
-            network = replace(changed.network, notes=(*network.notes, *changed.notes))
+            network = replace(changed.network, notes=(*network.notes, *said, *changed.notes))
         effort = walking_effort(
             network,
             dem=self.scenario.path(part.dem) if part.dem else None,
@@ -201,9 +222,16 @@ class Walking:
         ``straight``: as if their legs might cross anything.
         """
         lng, lat = (table[axis].to_numpy(float) for axis in ("lng", "lat"))
-        if self.legs is None or straight:
-            return snap(self.streets, lng, lat, max_snap_m=self.part.max_snap_m)
-        return snap_around(self.legs, lng, lat, max_snap_m=self.part.max_snap_m)
+        around = [] if straight else sorted(set(self.part.legs_avoid))
+        key = cache.key_of(*self._network_key, self.part.max_snap_m, around, lng, lat)
+
+        def meet() -> Snapped:
+            if self.legs is None or straight:
+                return snap(self.streets, lng, lat, max_snap_m=self.part.max_snap_m)
+            return snap_around(self.legs, lng, lat, max_snap_m=self.part.max_snap_m)
+
+        feet: Snapped = self._remembered("feet", key, meet, vars, lambda a: Snapped(**a))
+        return feet
 
     def times(
         self,
@@ -214,8 +242,7 @@ class Walking:
     ) -> TravelTimes:
         """Walking minutes demand × sites up to ``cutoff``; the matrix that all else filters."""
         key = cache.key_of(
-            *self._file_key, self._settings_of_changes(), cutoff, self.pace,
-            *_feet_arrays(demand), *_feet_arrays(sites),
+            *self._network_key, cutoff, self.pace, *_feet_arrays(demand), *_feet_arrays(sites),
         )  # fmt: skip
 
         def walk() -> TravelTimes:
