@@ -22,7 +22,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from shapely import STRtree
 
-from servicecircle.walk_filter import OSMNX
+from servicecircle.streets.walk_filter import OSMNX
 
 GRID = 10  # vertices lie on a grid of 1/GRID metres
 TOUCH_M = 0.2  # an end so near to a line lies on it

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from servicecircle.contraction import Pieces
-from servicecircle.network import WalkNetwork, build_network, way_table
+from servicecircle.streets.contraction import Pieces
+from servicecircle.streets.network import WalkNetwork, build_network, way_table
 
 DEGREE_M = 111_320.0
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tomli_w
 
-from servicecircle.osm_file import read_osm
+from servicecircle.streets.osm_file import read_osm
 
 PORTO_CITY = (-8.70, 41.13, -8.54, 41.21)  # the city proper; the extract is 35 × 46 km
 EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)

@@ -10,9 +10,9 @@ import pytest
 
 from plans import demand_row, site_row, write_scenario
 from servicecircle import cache, walking
-from servicecircle.osm_file import read_osm
 from servicecircle.plan import make_plan
 from servicecircle.scenario import load_scenario
+from servicecircle.streets.osm_file import read_osm
 from servicecircle.walking import Walking, pack_network, unpack_network
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import shapely
 
-from servicecircle.changes import read_barriers, read_links
 from servicecircle.coordinates import wgs84_to_bd09, wgs84_to_gcj02
 from servicecircle.errors import TableError
+from servicecircle.streets.changes import read_barriers, read_links
 
 SQUARE = shapely.box(101.7, 36.6, 101.71, 36.61)
 BRIDGE = shapely.LineString([(101.7, 36.6), (101.701, 36.602), (101.702, 36.602)])

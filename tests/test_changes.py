@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge import GEOD, Judge
-from servicecircle.changes import apply_changes
 from servicecircle.errors import NetworkError, TableError
-from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Streets, snap
+from servicecircle.streets.changes import apply_changes
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, line_town, metres_east, write_osm
 
 METRES_PER_MINUTE = 4000 / 60

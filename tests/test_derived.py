@@ -11,9 +11,9 @@ from osmium.osm.mutable import Node, Relation, Way
 
 from servicecircle import proxies
 from servicecircle.errors import QuestionError
-from servicecircle.osm_file import read_osm
 from servicecircle.places import candidates_from, demand_from, read_districts_of, read_places
 from servicecircle.scenario import Host, make_scenario, scenario_toml
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, metres_east
 
 STEP = metres_east(100)

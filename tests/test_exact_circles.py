@@ -12,10 +12,10 @@ import pytest
 import shapely
 
 from judge import GEOD, Judge
-from servicecircle.exact_circles import reached_streets, street_circles
-from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import read_osm
+from servicecircle.circles.exact_circles import reached_streets, street_circles
 from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, line_town, metres_east, write_osm
 
 METRES_PER_MINUTE = 4000 / 60

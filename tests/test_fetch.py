@@ -25,12 +25,13 @@ from osmnx import settings
 
 from conftest import ROOT
 from map_servers import OSM_DATE, MapData, MapServers, serving
-from servicecircle import overpass, places, read_osm, web
+from servicecircle import places, read_osm
 from servicecircle.cache import cache_folder
 from servicecircle.errors import FetchError, OutputError
-from servicecircle.fetch import Fetched, cached_place, fetch_place
-from servicecircle.outline import area_around, inside, read_outline
-from servicecircle.overpass import FILTERS, query_of
+from servicecircle.fetching import overpass, web
+from servicecircle.fetching.fetch import Fetched, cached_place, fetch_place
+from servicecircle.fetching.outline import area_around, inside, read_outline
+from servicecircle.fetching.overpass import FILTERS, query_of
 from servicecircle.proxies import HOST_KINDS, PROXIES
 
 HEGU = ROOT / "data" / "hegu.osm.pbf"
@@ -343,7 +344,7 @@ def test_threads_that_ask_at_once_fetch_once(maps: MapServers) -> None:
 def _process(maps: MapServers) -> subprocess.Popen[str]:
     """Another process that fetches the place and prints where it is."""
     code = (
-        "from servicecircle.fetch import fetch_place\n"
+        "from servicecircle.fetching.fetch import fetch_place\n"
         f"print(fetch_place({PLACE!r}, nominatim_url={maps.nominatim_url!r}, "
         f"overpass_url={maps.overpass_url!r}, timeout=60).osm)"
     )
@@ -738,9 +739,8 @@ def test_excerpts_carry_no_markup_and_no_controls() -> None:
 
 
 def test_nothing_heavy_comes_with_the_import() -> None:
-    code = (
-        "import sys, servicecircle.fetch; print(sorted({'osmnx', 'requests'} & set(sys.modules)))"
-    )
+    heavy = "sorted({'osmnx', 'requests'} & set(sys.modules))"
+    code = f"import sys, servicecircle.fetching.fetch; print({heavy})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "coverage")}
     ran = subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True

@@ -18,12 +18,12 @@ import shapely
 from shapely.ops import polygonize, unary_union
 
 from servicecircle.coordinates import inside_mainland
-from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import read_osm
 from servicecircle.scenario import load_scenario
 from servicecircle.snapping import Streets, snap
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.walk_filter import OSMNX
 from servicecircle.tables import read_districts, read_sites
-from servicecircle.walk_filter import OSMNX
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 OSM = DATA / "hegu.osm.pbf"

@@ -14,16 +14,16 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servicecircle import walk_raster
-from servicecircle.contraction import GEOD, Pieces
-from servicecircle.isochrones import circles_of_sets, service_circles, station_circles
-from servicecircle.junction_walks import Pace, Together
-from servicecircle.network import WalkNetwork, build_network, way_table
-from servicecircle.osm_file import read_osm
-from servicecircle.raster_cells import FINER
+from servicecircle.circles import walk_raster
+from servicecircle.circles.isochrones import circles_of_sets, service_circles, station_circles
+from servicecircle.circles.junction_walks import Pace, Together
+from servicecircle.circles.raster_cells import FINER
+from servicecircle.circles.walk_raster import CELL_M, STREET_M, MinutesRaster, WalkRaster
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Snapped, Streets, snap
-from servicecircle.walk_raster import CELL_M, STREET_M, MinutesRaster, WalkRaster
+from servicecircle.streets.contraction import GEOD, Pieces
+from servicecircle.streets.network import WalkNetwork, build_network, way_table
+from servicecircle.streets.osm_file import read_osm
 from towns import line_town, metres_east, write_osm
 
 City = tuple[WalkNetwork, Streets, Snapped]

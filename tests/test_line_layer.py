@@ -18,14 +18,14 @@ from shapely.geometry import LineString, MultiLineString, Point, Polygon
 
 from conftest import shared_file
 from judge import osmnx_walk_rules
-from servicecircle import unnoded
 from servicecircle.errors import InputError, NetworkError
-from servicecircle.line_layer import network_from_lines, read_lines
-from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Streets, snap
-from servicecircle.unnoded import find_unnoded
+from servicecircle.streets import unnoded
+from servicecircle.streets.line_layer import network_from_lines, read_lines
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.unnoded import find_unnoded
 
 GEOD = Geod(ellps="WGS84")
 UTM = "EPSG:32650"

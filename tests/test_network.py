@@ -13,9 +13,9 @@ import pytest
 from conftest import shared_file
 from judge import osmnx_walk_rules
 from servicecircle.errors import NetworkError
-from servicecircle.osm_file import read_osm
-from servicecircle.street_graph import network_from_graph
-from servicecircle.walk_filter import OSMNX
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.street_graph import network_from_graph
+from servicecircle.streets.walk_filter import OSMNX
 from towns import WALK, line_town, metres_east, write_osm
 
 

@@ -21,10 +21,10 @@ from pyproj import Geod
 from conftest import ROOT
 from servicecircle.errors import NetworkError, ScenarioError
 from servicecircle.legs import OpenLegs, leg_effect, snap_around
-from servicecircle.network import WalkNetwork
 from servicecircle.obstacles import KINDS, read_obstacles
-from servicecircle.osm_file import read_osm
 from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, write_osm
 
 GEOD = Geod(ellps="WGS84")

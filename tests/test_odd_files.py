@@ -13,11 +13,11 @@ from servicecircle.check import check_folder
 from servicecircle.errors import NetworkError, OutputError
 from servicecircle.export.station_tables import export_stations
 from servicecircle.maps import map_html
-from servicecircle.osm_file import read_osm
 from servicecircle.places import read_districts_of, read_places, read_water
 from servicecircle.plan import Plan, make_plan
 from servicecircle.scenario import make_scenario
 from servicecircle.snapping import Streets, snap
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, line_town, metres_east, write_osm
 
 KM = [100.0] * 30

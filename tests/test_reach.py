@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judge import Judge
-from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Streets, snap
-from servicecircle.street_graph import network_from_graph
-from servicecircle.walk_filter import OSMNX
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.street_graph import network_from_graph
+from servicecircle.streets.walk_filter import OSMNX
 from towns import WALK, line_town, metres_east, write_osm
 
 METRES_PER_MINUTE = 4000 / 60

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grids import grid, places_in
-from servicecircle.osm_file import read_osm
 from servicecircle.snapping import TIE_M, Streets, snap
 from servicecircle.street_index import make_grid, nearest
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, write_osm
 
 

@@ -10,9 +10,9 @@ import shapely
 from pyproj import Geod
 
 from servicecircle.errors import NetworkError
-from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import read_osm
-from servicecircle.street_graph import network_from_graph, read_graphml
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.street_graph import network_from_graph, read_graphml
 from towns import WALK, write_osm
 
 GEOD = Geod(ellps="WGS84")

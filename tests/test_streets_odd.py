@@ -16,8 +16,8 @@ import shapely
 from commands import Command
 from servicecircle import cache, load_scenario, make_plan
 from servicecircle.errors import FetchError, NetworkError, PlannerError, ScenarioError, TableError
-from servicecircle.line_layer import read_lines
-from servicecircle.outline import inside, read_outline
+from servicecircle.fetching.outline import inside, read_outline
+from servicecircle.streets.line_layer import read_lines
 from servicecircle.walking import Walking, sha256
 from towns import line_town, metres_east
 

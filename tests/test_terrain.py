@@ -19,11 +19,11 @@ from rasterio.transform import Affine, from_bounds
 
 from effort_judge import EffortJudge, Grid, signals_of, tags_of, tobler
 from judge import Judge
-from servicecircle.effort import slope_factor, walking_effort
 from servicecircle.errors import InputError
-from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Streets, snap
+from servicecircle.streets.effort import slope_factor, walking_effort
+from servicecircle.streets.osm_file import read_osm
 from towns import WALK, line_town, metres_east, write_osm
 
 METRES_PER_MINUTE = 4000 / 60
@@ -362,7 +362,7 @@ def test_read_in_tiles(tmp_path, line, monkeypatch):
     dem = write_dem(tmp_path / "d.tif", bumpy_cells((300, 500)))
     whole = walking_effort(line, dem=dem)
     for tile in (1, 7, 64):
-        monkeypatch.setattr("servicecircle.terrain._TILE", tile)
+        monkeypatch.setattr("servicecircle.streets.terrain._TILE", tile)
         tiled = walking_effort(line, dem=dem)
         assert (tiled.network.vertex_forward == whole.network.vertex_forward).all()
 

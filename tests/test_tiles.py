@@ -12,9 +12,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from grids import grid
-from servicecircle.osm_file import read_osm
 from servicecircle.reach import travel_times
 from servicecircle.snapping import Snapped
+from servicecircle.streets.osm_file import read_osm
 
 METRES_PER_MINUTE = 4000 / 60
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from servicecircle.osm_file import read_osm
-from servicecircle.walk_filter import CHINA, EBIKE, FILTERS, OSMNX
+from servicecircle.streets.osm_file import read_osm
+from servicecircle.streets.walk_filter import CHINA, EBIKE, FILTERS, OSMNX
 from towns import metres_east, write_osm
 
 

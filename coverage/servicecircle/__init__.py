@@ -11,29 +11,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from servicecircle.changes import apply_changes, read_barriers, read_links
     from servicecircle.check import check_folder
-    from servicecircle.effort import walking_effort
+    from servicecircle.circles.exact_circles import reached_streets, street_circles
+    from servicecircle.circles.isochrones import circles_of_sets, service_circles, station_circles
+    from servicecircle.circles.walk_raster import WalkRaster
     from servicecircle.errors import PlannerError
-    from servicecircle.exact_circles import reached_streets, street_circles
-    from servicecircle.fetch import fetch_place
-    from servicecircle.isochrones import circles_of_sets, service_circles, station_circles
+    from servicecircle.fetching.fetch import fetch_place
     from servicecircle.legs import OpenLegs, snap_around
-    from servicecircle.line_layer import network_from_lines
     from servicecircle.locate import Selection, lscp, mclp, partial_cover
     from servicecircle.maps import map_html, plan_map
-    from servicecircle.network import WalkNetwork
     from servicecircle.obstacles import read_obstacles
-    from servicecircle.osm_file import read_osm
     from servicecircle.plan import Plan, make_plan
     from servicecircle.plan_folder import save
     from servicecircle.reach import TravelTimes, travel_times
     from servicecircle.scenario import Scenario, load_scenario, make_scenario
     from servicecircle.snapping import Snapped, Streets, snap
-    from servicecircle.street_files import read_streets
-    from servicecircle.street_graph import network_from_graph
+    from servicecircle.streets.changes import apply_changes, read_barriers, read_links
+    from servicecircle.streets.effort import walking_effort
+    from servicecircle.streets.line_layer import network_from_lines
+    from servicecircle.streets.network import WalkNetwork
+    from servicecircle.streets.osm_file import read_osm
+    from servicecircle.streets.street_files import read_streets
+    from servicecircle.streets.street_graph import network_from_graph
     from servicecircle.tables import read_demand, read_districts, read_sites
-    from servicecircle.walk_raster import WalkRaster
 
 # Names are fetched when they are first used: the geographic libraries take seconds to import,
 # and `servicecircle --help` needs none of them.
@@ -46,39 +46,39 @@ _HOME = {
     "Snapped": "snapping",
     "Streets": "snapping",
     "TravelTimes": "reach",
-    "WalkNetwork": "network",
-    "WalkRaster": "walk_raster",
-    "apply_changes": "changes",
+    "WalkNetwork": "streets.network",
+    "WalkRaster": "circles.walk_raster",
+    "apply_changes": "streets.changes",
     "check_folder": "check",
-    "circles_of_sets": "isochrones",
-    "fetch_place": "fetch",
+    "circles_of_sets": "circles.isochrones",
+    "fetch_place": "fetching.fetch",
     "load_scenario": "scenario",
     "lscp": "locate",
     "make_plan": "plan",
     "make_scenario": "scenario",
     "map_html": "maps",
     "mclp": "locate",
-    "network_from_graph": "street_graph",
-    "network_from_lines": "line_layer",
+    "network_from_graph": "streets.street_graph",
+    "network_from_lines": "streets.line_layer",
     "partial_cover": "locate",
     "plan_map": "maps",
-    "reached_streets": "exact_circles",
-    "read_barriers": "changes",
+    "reached_streets": "circles.exact_circles",
+    "read_barriers": "streets.changes",
     "read_demand": "tables",
     "read_districts": "tables",
-    "read_links": "changes",
+    "read_links": "streets.changes",
     "read_obstacles": "obstacles",
-    "read_osm": "osm_file",
+    "read_osm": "streets.osm_file",
     "read_sites": "tables",
-    "read_streets": "street_files",
+    "read_streets": "streets.street_files",
     "save": "plan_folder",
-    "service_circles": "isochrones",
+    "service_circles": "circles.isochrones",
     "snap": "snapping",
     "snap_around": "legs",
-    "station_circles": "isochrones",
-    "street_circles": "exact_circles",
+    "station_circles": "circles.isochrones",
+    "street_circles": "circles.exact_circles",
     "travel_times": "reach",
-    "walking_effort": "effort",
+    "walking_effort": "streets.effort",
 }
 
 __all__ = [

@@ -225,7 +225,7 @@ def fetch(
 
     只有这个命令和 plan --place 联网。Only this command and plan --place use the network.
     """
-    from servicecircle.fetch import fetch_place  # noqa: PLC0415
+    from servicecircle.fetching.fetch import fetch_place  # noqa: PLC0415
 
     with _progress() as tell:
         fetched = fetch_place(

@@ -12,10 +12,10 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 
-from servicecircle.contraction import Floats
 from servicecircle.coordinates import DATUMS, from_wgs84, shift_applies, to_wgs84
 from servicecircle.errors import Note, TableError
 from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.streets.contraction import Floats
 
 SAMPLE = 500  # points that stand for a table
 FAR_M = 2000.0  # how far off streets are looked for

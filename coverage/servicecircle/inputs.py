@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from servicecircle import places, tables
-from servicecircle.contraction import Floats
 from servicecircle.errors import Note, ScenarioError
-from servicecircle.network import WalkNetwork
 from servicecircle.scenario import Scenario, TablePart
-from servicecircle.street_files import is_graph, is_osm
+from servicecircle.streets.contraction import Floats
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.street_files import is_graph, is_osm
 from servicecircle.table_files import cell_text
 from servicecircle.walking import Walking, sha256
 
@@ -118,7 +118,7 @@ class _Reader:
         outline = self.scenario.network.outline
         if not outline:
             return table
-        from servicecircle.outline import inside  # noqa: PLC0415
+        from servicecircle.fetching.outline import inside  # noqa: PLC0415
 
         keep = inside(self.scenario.path(outline), table["lng"], table["lat"])
         if keep.all():
@@ -239,7 +239,7 @@ def _place(scenario: Scenario) -> list[Note]:
                 "demand counts.",
             )
         ]
-    from servicecircle.outline import read_outline  # noqa: PLC0415
+    from servicecircle.fetching.outline import read_outline  # noqa: PLC0415
 
     name = str(read_outline(scenario.path(part.outline)).about.get("display_name") or "")
     if not name:
@@ -259,7 +259,7 @@ def _behind_barriers(
     layer = scenario.network.barriers
     if layer is None or not layer.file:
         return []
-    from servicecircle.changes import inside_barriers, read_barriers  # noqa: PLC0415
+    from servicecircle.streets.changes import inside_barriers, read_barriers  # noqa: PLC0415
 
     path = scenario.path(layer.file)
     barriers = read_barriers(path, datum=layer.datum, area=layer.area)

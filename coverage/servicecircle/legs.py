@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from servicecircle import obstacle_index as index
-from servicecircle.contraction import GEOD, Floats, Ints
 from servicecircle.snapping import MAX_SNAP_M, THREADS, Snapped, Streets, place_on, snap
 from servicecircle.street_index import TIE_M
+from servicecircle.streets.contraction import GEOD, Floats, Ints
 
 _CHUNK = 2_000  # points per task
 _PLANE_SLACK = 1.01  # the plane's scale may differ from 1 far from its centre

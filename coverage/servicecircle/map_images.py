@@ -17,8 +17,8 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from servicecircle.contraction import Floats
-from servicecircle.network import WalkNetwork
+from servicecircle.streets.contraction import Floats
+from servicecircle.streets.network import WalkNetwork
 
 MAX_PIXELS = 3600  # of the longer side
 FINEST_M = 1.0  # metres per pixel, for small towns

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from servicecircle.contraction import Floats, Ints
 from servicecircle.map_layers import safe
 from servicecircle.map_panel import both, closed_stations, icon, weight_text
 from servicecircle.plan import Plan
+from servicecircle.streets.contraction import Floats, Ints
 
 Kind = Literal["existing", "new", "rejected", "closed"]
 

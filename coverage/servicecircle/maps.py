@@ -22,8 +22,9 @@ from folium.utilities import JsCode
 from numpy.typing import NDArray
 
 from servicecircle import map_images, map_layers, map_panel, map_stations
+from servicecircle.circles.isochrones import circles_of_sets
+from servicecircle.circles.walk_raster import CELL_M
 from servicecircle.errors import NetworkError
-from servicecircle.isochrones import circles_of_sets
 from servicecircle.map_images import Colour, DotClass
 from servicecircle.map_layers import Picture, Raw, Shapes, Stations, safe
 from servicecircle.map_panel import (
@@ -38,12 +39,11 @@ from servicecircle.map_panel import (
     icon,
     patch,
 )
-from servicecircle.network import WalkNetwork
 from servicecircle.places import read_water
 from servicecircle.plan import Plan
 from servicecircle.scenario import OSM_ATTRIBUTION
-from servicecircle.street_files import is_osm
-from servicecircle.walk_raster import CELL_M
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.street_files import is_osm
 from servicecircle.walking import Walking
 
 MAX_STANDARDS = 4  # standards that get circles, those of most weight

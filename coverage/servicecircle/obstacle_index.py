@@ -13,8 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
 from servicecircle.street_index import TIE_M, Grid, make_grid
+from servicecircle.streets.contraction import Floats, Ints
 
 TOUCH_M = 0.05  # an obstacle this near either end of a leg does not stop it
 _NEAR_M = 1e-6  # lines that come so near each other meet: no leg slips through a bend's corner

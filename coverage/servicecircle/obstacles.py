@@ -15,10 +15,10 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from servicecircle.contraction import GEOD
 from servicecircle.errors import NetworkError, ScenarioError
-from servicecircle.osm_file import require_osm_file, unsorted
 from servicecircle.places import WATER_TAGS
+from servicecircle.streets.contraction import GEOD
+from servicecircle.streets.osm_file import require_osm_file, unsorted
 
 POND_M2 = 1000.0  # water smaller than this (0.1 ha) is walked around in a few steps
 _ABSENT = frozenset({"", "no"})

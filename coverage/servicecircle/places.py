@@ -18,10 +18,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from servicecircle.contraction import Floats, Ints
 from servicecircle.errors import NetworkError, QuestionError
-from servicecircle.network import WalkNetwork
-from servicecircle.osm_file import require_osm_file, unsorted
 from servicecircle.proxies import (
     GROUPS,
     HOST_KINDS,
@@ -30,6 +27,9 @@ from servicecircle.proxies import (
     proxy_of,
     street_proxy_of,
 )
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.osm_file import require_osm_file, unsorted
 
 CELL_M = 100.0  # default width of a demand cell
 DISTRICT_LEVELS = (6, 7, 8)  # admin_level of districts and counties to towns and subdistricts

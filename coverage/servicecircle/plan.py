@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from servicecircle import locate
-from servicecircle.contraction import Floats, Ints
 from servicecircle.datum_check import check_fit
 from servicecircle.errors import Note, QuestionError
 from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
-from servicecircle.network import WalkNetwork
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
 from servicecircle.scenario import Scenario
 from servicecircle.snapping import Snapped
 from servicecircle.steps import Progress, Steps
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 from servicecircle.walking import Walking, located
 
 FAR_GAP_M = 100.0  # people farther than this from any street are reported as a share

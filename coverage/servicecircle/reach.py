@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from servicecircle.contraction import Floats, Ints, indptr_of
-from servicecircle.network import WalkNetwork
 from servicecircle.snapping import THREADS, Snapped
+from servicecircle.streets.contraction import Floats, Ints, indptr_of
+from servicecircle.streets.network import WalkNetwork
 
 WALK_SPEED_KMH = 4.0  # the standard equates 1 km with 15 minutes
 CUTOFF_MINUTES = 30.0

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.contraction import GEOD, Floats, Ints
-from servicecircle.network import WalkNetwork
 from servicecircle.street_index import TIE_M, make_grid, nearest
+from servicecircle.streets.contraction import GEOD, Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 MAX_SNAP_M = 500.0
 THREADS = min(os.cpu_count() or 1, 8)

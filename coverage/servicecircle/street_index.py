@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from servicecircle.contraction import Floats, Ints
+from servicecircle.streets.contraction import Floats, Ints
 
 TIE_M = 0.001  # segments this much farther than the nearest one count as equally near
 _CELL_M = 64.0

@@ -19,12 +19,12 @@ import numpy as np
 from servicecircle import cache
 from servicecircle.errors import Note, ScenarioError
 from servicecircle.legs import OpenLegs, snap_around
-from servicecircle.network import WalkNetwork
 from servicecircle.obstacles import KINDS, read_obstacles
 from servicecircle.reach import TravelTimes, travel_times
 from servicecircle.scenario import NetworkPart, Scenario
 from servicecircle.snapping import Snapped, Streets, snap
-from servicecircle.street_files import is_osm, read_streets
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.street_files import is_osm, read_streets
 
 _BLOCK = 1 << 20  # bytes read at a time
 
@@ -51,7 +51,7 @@ def located(scenario: Scenario, progress: Callable[[str, float | None], None]) -
     part = scenario.network
     if part.osm or not part.place:
         return scenario
-    from servicecircle.fetch import fetch_place  # noqa: PLC0415
+    from servicecircle.fetching.fetch import fetch_place  # noqa: PLC0415
 
     fetched = fetch_place(part.place, progress=progress)
     files = {
@@ -155,12 +155,12 @@ class Walking:
         return found
 
     def _change(self) -> WalkNetwork:
-        from servicecircle.changes import (  # noqa: PLC0415
+        from servicecircle.streets.changes import (  # noqa: PLC0415
             apply_changes,
             read_barriers,
             read_links,
         )
-        from servicecircle.effort import walking_effort  # noqa: PLC0415
+        from servicecircle.streets.effort import walking_effort  # noqa: PLC0415
 
         part, network = self.part, self._from_file
         layers: dict[str, gpd.GeoDataFrame] = {}

@@ -111,7 +111,7 @@ class _Stations:
 
     def circles(self) -> Any:
         """Ours: one polygon per station, WGS-84."""
-        from servicecircle.isochrones import station_circles  # noqa: PLC0415
+        from servicecircle.circles.isochrones import station_circles  # noqa: PLC0415
 
         return station_circles(
             self.network, self.streets, self.feet, [MINUTES], speed_kmh=SPEED_KMH

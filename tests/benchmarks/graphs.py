@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servicecircle import Snapped, WalkNetwork, read_osm
-from servicecircle.line_layer import read_lines
+from servicecircle.streets.line_layer import read_lines
 
 Ints = NDArray[np.int64]
 

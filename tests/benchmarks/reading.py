@@ -28,7 +28,7 @@ FASTER, LEANER = 40, 12
 LENGTH_TOLERANCE = 0.005  # OSMnx's lengths are great circles
 OSMNX = ("osmnx", "networkx")
 PYROSM = ("pyrosm", "geopandas", "networkx")
-OURS = ("servicecircle.network", "osmium", "pyproj", "scipy.sparse.csgraph")
+OURS = ("servicecircle.streets.network", "osmium", "pyproj", "scipy.sparse.csgraph")
 
 
 def run() -> CaseResult:

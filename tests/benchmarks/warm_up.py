@@ -14,7 +14,7 @@ def compile_all() -> dict[str, Any]:
     import numpy as np  # noqa: PLC0415
 
     from servicecircle import Streets, read_osm, snap, travel_times  # noqa: PLC0415
-    from servicecircle.isochrones import station_circles  # noqa: PLC0415
+    from servicecircle.circles.isochrones import station_circles  # noqa: PLC0415
 
     grid = street_grid(2_000, bends=1.0)
     drawn = points(grid, 500, 20)

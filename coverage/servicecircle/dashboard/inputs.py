@@ -19,8 +19,8 @@ from servicecircle.dashboard.workspace import (
     standards,
 )
 from servicecircle.errors import PlannerError
-from servicecircle.osm_file import OSM_SUFFIXES
 from servicecircle.scenario import Scenario, load_scenario
+from servicecircle.streets.osm_file import OSM_SUFFIXES
 
 OSM_MB, TABLE_MB = 200, 50
 DATUMS = ("gcj02", "bd09", "wgs84")

@@ -21,7 +21,7 @@ from servicecircle.dashboard.asked import Asked, Upload, own_names, scenario_of
 from servicecircle.dashboard.words import WORDS
 from servicecircle.dashboard.worker import Job, Result
 from servicecircle.errors import PlannerError
-from servicecircle.osm_file import OSM_SUFFIXES
+from servicecircle.streets.osm_file import OSM_SUFFIXES
 
 TABLE_SUFFIXES = (
     ".xlsx", ".xls", ".ods", ".csv", ".txt", ".tsv", ".geojson", ".json", ".gpkg", ".fgb",

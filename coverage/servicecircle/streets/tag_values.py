@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from servicecircle.walk_filter import OSMNX, WalkFilter
+from servicecircle.streets.walk_filter import OSMNX, WalkFilter
 
 _MISSING = frozenset({"", "nan", "none", "null", "<na>", "nat"})
 _SWITCH = {"true": "yes", "false": "no"}

@@ -19,10 +19,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Ints, Pieces
 from servicecircle.errors import NetworkError
-from servicecircle.network import ISLAND_SHARE, KEPT_TAGS, WalkNetwork, build_network, way_table
-from servicecircle.walk_filter import FILTERS, OSMNX, WalkFilter
+from servicecircle.streets.contraction import Ints, Pieces
+from servicecircle.streets.network import (
+    ISLAND_SHARE,
+    KEPT_TAGS,
+    WalkNetwork,
+    build_network,
+    way_table,
+)
+from servicecircle.streets.walk_filter import FILTERS, OSMNX, WalkFilter
 
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 _NO_LOCATION = 2**31 - 1  # stands for the place of a node that the extract does not hold

@@ -16,14 +16,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.change_barriers import cut_out
-from servicecircle.change_layers import read_barriers, read_links
-from servicecircle.change_links import LINK_WAYS_FROM, SHOWN_CHARACTERS, add_links
-from servicecircle.contraction import Ints
 from servicecircle.errors import NetworkError
-from servicecircle.network import ISLAND_SHARE, WalkNetwork, build_network
-from servicecircle.straights import Straights
-from servicecircle.web import clean
+from servicecircle.fetching.web import clean
+from servicecircle.streets.change_barriers import cut_out
+from servicecircle.streets.change_layers import read_barriers, read_links
+from servicecircle.streets.change_links import LINK_WAYS_FROM, SHOWN_CHARACTERS, add_links
+from servicecircle.streets.contraction import Ints
+from servicecircle.streets.network import ISLAND_SHARE, WalkNetwork, build_network
+from servicecircle.streets.straights import Straights
 
 __all__ = [
     "JOIN_M",

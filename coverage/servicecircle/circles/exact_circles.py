@@ -15,12 +15,18 @@ import numba
 import numpy as np
 import shapely
 
-from servicecircle.contraction import GEOD, Floats, Ints
-from servicecircle.isochrones import as_multipolygon
-from servicecircle.junction_walks import Pace, Together, Walk, checked_levels, junction_walks
-from servicecircle.network import WalkNetwork
+from servicecircle.circles.isochrones import as_multipolygon
+from servicecircle.circles.junction_walks import (
+    Pace,
+    Together,
+    Walk,
+    checked_levels,
+    junction_walks,
+)
 from servicecircle.reach import WALK_SPEED_KMH
 from servicecircle.snapping import THREADS, Snapped
+from servicecircle.streets.contraction import GEOD, Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 WIDTH_M = 30.0  # of land coloured on either side of a reached street
 _ARCS = 8  # straight bits to a quarter of a rounded end

@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.junction_walks import Pace, Walk, junction_walks
-from servicecircle.network import WalkNetwork
-from servicecircle.raster_cells import BLOCK, FINER, Cells, Lines, find_cells
-from servicecircle.raster_kernels import Direct, classify, evaluate, fill
+from servicecircle.circles.junction_walks import Pace, Walk, junction_walks
+from servicecircle.circles.raster_cells import BLOCK, FINER, Cells, Lines, find_cells
+from servicecircle.circles.raster_kernels import Direct, classify, evaluate, fill
 from servicecircle.snapping import THREADS, Snapped, Streets
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 CELL_M = 25.0
 STREET_M = 100.0  # land farther than this from a street is not coloured

@@ -22,12 +22,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from servicecircle.contraction import GEOD, Floats, Ints
 from servicecircle.errors import TableError
-from servicecircle.network import way_table
-from servicecircle.straights import Straights
-from servicecircle.walk_filter import OSMNX
-from servicecircle.web import clean
+from servicecircle.fetching.web import clean
+from servicecircle.streets.contraction import GEOD, Floats, Ints
+from servicecircle.streets.network import way_table
+from servicecircle.streets.straights import Straights
+from servicecircle.streets.walk_filter import OSMNX
 
 AT_VERTEX_M = 0.5
 SAME_PLACE_M = 0.001

@@ -3,7 +3,7 @@
 `fetch_place` downloads once and then answers from the cache; nothing else in the package touches
 the network. The result is one ``.osm`` file for the ordinary readers and the place's outline:
 streets and candidates may lie outside it (within the margin), demand counts only inside it
-(`servicecircle.outline.inside`).
+(`servicecircle.fetching.outline.inside`).
 
 The cache holds one folder per question (place, margin, what is asked for) and in it one folder
 per download, named by its time. A download is built beside these and renamed into place, so that
@@ -30,10 +30,16 @@ from pathlib import Path
 
 from servicecircle.cache import cache_folder
 from servicecircle.errors import FetchError, Note, OutputError
-from servicecircle.outline import Outline, area_around, geocode, read_outline, write_outline
-from servicecircle.overpass import FILTERS, download, query_of
+from servicecircle.fetching.outline import (
+    Outline,
+    area_around,
+    geocode,
+    read_outline,
+    write_outline,
+)
+from servicecircle.fetching.overpass import FILTERS, download, query_of
+from servicecircle.fetching.web import base_url, clean, host_of
 from servicecircle.steps import Progress
-from servicecircle.web import base_url, clean, host_of
 
 NOMINATIM_URL = "https://nominatim.openstreetmap.org"
 OVERPASS_URL = "https://overpass-api.de/api"

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
+from servicecircle.streets.contraction import Floats, Ints
 
 MAX_PLACES = 100_000  # counting ends here: such a layer is no street network
 _BLOCK = 250  # lines queried at once, so that a tangle of lines cannot fill the memory

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.network import WalkNetwork
 from servicecircle.reach import MINUTES_TOLERANCE, WALK_SPEED_KMH, walks_to
 from servicecircle.snapping import Snapped
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 
 class Walk(NamedTuple):

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import Geod, Transformer
 
 from servicecircle.errors import FetchError
-from servicecircle.web import (
+from servicecircle.fetching.web import (
     LANGUAGES,
     Progress,
     RefusalError,

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 from pyproj import CRS, Transformer
 
-from servicecircle.contraction import Floats
 from servicecircle.coordinates import shift_applies
 from servicecircle.errors import NetworkError
-from servicecircle.layer_tags import LayerTags
-from servicecircle.network import KEPT_TAGS
-from servicecircle.unnoded import Unnoded
+from servicecircle.streets.contraction import Floats
+from servicecircle.streets.layer_tags import LayerTags
+from servicecircle.streets.network import KEPT_TAGS
+from servicecircle.streets.unnoded import Unnoded
 
 Notes = tuple[tuple[str, str], ...]
 

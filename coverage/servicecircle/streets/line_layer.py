@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
-from servicecircle import layer_notes as say
-from servicecircle.contraction import Floats, Ints, Pieces
 from servicecircle.errors import NetworkError
-from servicecircle.layer_tags import LayerTags, read_tags
-from servicecircle.network import ISLAND_SHARE, WalkNetwork, build_network
+from servicecircle.streets import layer_notes as say
+from servicecircle.streets.contraction import Floats, Ints, Pieces
+from servicecircle.streets.layer_tags import LayerTags, read_tags
+from servicecircle.streets.network import ISLAND_SHARE, WalkNetwork, build_network
+from servicecircle.streets.tag_values import drive_note
+from servicecircle.streets.unnoded import find_unnoded
+from servicecircle.streets.walk_filter import FILTERS
 from servicecircle.table_files import read_raw
-from servicecircle.tag_values import drive_note
-from servicecircle.unnoded import find_unnoded
-from servicecircle.walk_filter import FILTERS
 
 LINE_SUFFIXES = (".gpkg", ".shp", ".parquet", ".geojson", ".json", ".fgb")
 JOIN_M = 1e-3  # ends this close (rounded, in the layer's own CRS) are one place

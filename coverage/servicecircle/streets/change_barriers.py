@@ -14,8 +14,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.straights import Straights
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.straights import Straights
 
 ON_BOUNDARY_DEG = 1e-10  # 0.01 mm: far above what rounding does, far below what anyone draws
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.network import WalkNetwork
-from servicecircle.terrain import Note, segment_begins, street_profile
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
+from servicecircle.streets.terrain import Note, segment_begins, street_profile
 
 #: Steeper than 45° nothing is walked on: what is beyond it is noise of the model (roofs, trees,
 #: cliffs beside the street) and counts as this, so that no street becomes endlessly long.

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Ints
-from servicecircle.network import KEPT_TAGS, way_table
-from servicecircle.tag_values import Verdict, judge, tag_of, values_of, way_of
-from servicecircle.walk_filter import OSMNX, WalkFilter
+from servicecircle.streets.contraction import Ints
+from servicecircle.streets.network import KEPT_TAGS, way_table
+from servicecircle.streets.tag_values import Verdict, judge, tag_of, values_of, way_of
+from servicecircle.streets.walk_filter import OSMNX, WalkFilter
 
 WAY_COLUMNS = ("osmid", "osm_id", "way")
 #: other names of tags: ``fclass`` is Geofabrik's

@@ -9,8 +9,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.contraction import GEOD, Floats, Ints, Pieces
-from servicecircle.network import WalkNetwork
+from servicecircle.streets.contraction import GEOD, Floats, Ints, Pieces
+from servicecircle.streets.network import WalkNetwork
 
 _GRID = 512  # cells along each side, for a first look at what is near
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from servicecircle.outline import Ring
-from servicecircle.web import (
+from servicecircle.fetching.outline import Ring
+from servicecircle.fetching.web import (
     CONNECT_TIMEOUT_S,
     Progress,
     RefusalError,

@@ -21,12 +21,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.junction_walks import Pace, Together, Walk, checked_levels
-from servicecircle.network import WalkNetwork
+from servicecircle.circles.junction_walks import Pace, Together, Walk, checked_levels
+from servicecircle.circles.walk_raster import Field, WalkRaster
 from servicecircle.reach import WALK_SPEED_KMH
 from servicecircle.snapping import THREADS, Snapped, Streets
-from servicecircle.walk_raster import Field, WalkRaster
+from servicecircle.streets.contraction import Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 _ROUND = 65536.0  # places on a line are kept to so many parts of a step
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.contraction import Floats, Ints
 from servicecircle.street_index import TIE_M
+from servicecircle.streets.contraction import Floats, Ints
 
 FINER = 5  # lattice points to a cell and side; odd, so that one of them is the cell's centre
 BLOCK = 8  # cells to a block and side

@@ -13,10 +13,16 @@ from xml.parsers import expat
 import numpy as np
 import shapely
 
-from servicecircle.contraction import Pieces
 from servicecircle.errors import NetworkError
-from servicecircle.network import ISLAND_SHARE, KEPT_TAGS, WalkNetwork, build_network, way_table
-from servicecircle.tag_values import drive_note, tag_of, values_of, way_of
+from servicecircle.streets.contraction import Pieces
+from servicecircle.streets.network import (
+    ISLAND_SHARE,
+    KEPT_TAGS,
+    WalkNetwork,
+    build_network,
+    way_table,
+)
+from servicecircle.streets.tag_values import drive_note, tag_of, values_of, way_of
 
 Point = tuple[float, float]
 Notes = tuple[tuple[str, str], ...]

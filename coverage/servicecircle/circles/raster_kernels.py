@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from servicecircle.contraction import Floats, Ints
-from servicecircle.raster_cells import BLOCK, FINER
+from servicecircle.circles.raster_cells import BLOCK, FINER
 from servicecircle.street_index import TIE_M
+from servicecircle.streets.contraction import Floats, Ints
 
 _CELLS = BLOCK * BLOCK
 _HALF = FINER // 2

@@ -20,9 +20,9 @@ from pyproj import Transformer
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from servicecircle.contraction import Floats, Ints, Pieces, contract, indptr_of
 from servicecircle.errors import NetworkError
-from servicecircle.ordering import in_space
+from servicecircle.streets.contraction import Floats, Ints, Pieces, contract, indptr_of
+from servicecircle.streets.ordering import in_space
 
 ISLAND_SHARE = 0.01  # a component shorter than this share of the longest one is an island
 KEPT_TAGS = (

@@ -23,9 +23,9 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from servicecircle.contraction import GEOD, Floats, Ints
 from servicecircle.errors import InputError
-from servicecircle.network import WalkNetwork
+from servicecircle.streets.contraction import GEOD, Floats, Ints
+from servicecircle.streets.network import WalkNetwork
 
 LONGEST_STEP_M = 30.0
 SHORTEST_STEP_M = 5.0  # finer models show kerbs and parked cars, not what a walker climbs

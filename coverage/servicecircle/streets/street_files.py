@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from servicecircle.errors import NetworkError
-from servicecircle.line_layer import LINE_SUFFIXES, read_lines
-from servicecircle.network import ISLAND_SHARE, WalkNetwork
-from servicecircle.osm_file import OSM_SUFFIXES, read_osm
-from servicecircle.street_graph import read_graphml
+from servicecircle.streets.line_layer import LINE_SUFFIXES, read_lines
+from servicecircle.streets.network import ISLAND_SHARE, WalkNetwork
+from servicecircle.streets.osm_file import OSM_SUFFIXES, read_osm
+from servicecircle.streets.street_graph import read_graphml
 
 GRAPH_SUFFIXES = (".graphml",)
 

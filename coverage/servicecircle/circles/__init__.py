@@ -1,0 +1,1 @@
+"""Service circles for the eye: isochrones from exact times, and along the streets."""

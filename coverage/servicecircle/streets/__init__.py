@@ -1,0 +1,1 @@
+"""Streets: files, graphs and layers in, a `WalkNetwork` out; what a planner changes in it."""
