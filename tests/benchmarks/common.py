@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -206,4 +206,11 @@ def machine() -> str:
 
 def versions() -> str:
     """Versions of the peers and of the parts that do the work."""
-    return ", ".join(f"{name} {version(name)}" for name in (*PEERS, *PARTS))
+    return ", ".join(f"{name} {_version(name)}" for name in (*PEERS, *PARTS))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # without the benchmarks' group
+        return "(not installed)"
