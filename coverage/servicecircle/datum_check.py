@@ -23,6 +23,11 @@ BETTER = 0.5  # another datum fits clearly better below this part of the gap …
 BETTER_BY_M = 10.0  # … and by at least so many metres
 
 
+def is_beyond_doubt(table: gpd.GeoDataFrame, feet: Snapped, area: str) -> bool:
+    """Whether `check_fit` has nothing to look at: the table snaps, and no datum shifts there."""
+    return bool(feet.found.mean() >= 0.5) and not shift_applies(*_sample(table), area)
+
+
 def check_fit(
     table: gpd.GeoDataFrame,
     feet: Snapped,
@@ -35,8 +40,6 @@ def check_fit(
 ) -> list[Note]:
     """Notes on a table's fit to the streets; `TableError` when more than half does not snap."""
     lng, lat = _sample(table)
-    if feet.found.mean() >= 0.5 and not shift_applies(lng, lat, area):
-        return []  # no other datum could have been meant
     gaps = _gaps_by_datum(lng, lat, streets, datum, area)
     if feet.found.mean() < 0.5:
         raise _refuse(table, feet, streets, gaps, file, datum, max_snap_m)

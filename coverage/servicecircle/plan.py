@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from servicecircle import locate
-from servicecircle.datum_check import check_fit
+from servicecircle.datum_check import check_fit, is_beyond_doubt
 from servicecircle.errors import Note, QuestionError
 from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
@@ -239,7 +239,8 @@ def _check_fits(
             layers.append((part, sites.iloc[rows], site_feet.take(rows)))
     notes = []
     for part, table, feet in layers:
-        if part.file:  # what was derived from the streets' own file fits them
+        # what was derived from the streets' own file fits them
+        if part.file and not is_beyond_doubt(table, feet, part.area):
             notes += check_fit(
                 table, feet, walking.streets, file=Path(part.file).name, datum=part.datum,
                 area=part.area, max_snap_m=scenario.network.max_snap_m,

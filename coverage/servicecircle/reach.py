@@ -130,7 +130,7 @@ def travel_times(
             progress(int(walks.site[-1]) + 1, len(sites))
     indptr = np.zeros(len(demand) + 1, np.int64)
     for walks in found:
-        indptr[1:] += np.bincount(walks.point, minlength=len(demand))
+        _count_rows(walks.point, indptr[1:])
     np.cumsum(indptr, out=indptr)
     at, indices = indptr[:-1].copy(), np.empty(indptr[-1], np.int32)
     minutes = np.empty(indptr[-1])
@@ -223,14 +223,9 @@ class _Work(NamedTuple):
 
 
 def _graph(net: WalkNetwork, demand: Snapped, leg_factor: float) -> _Graph:
-    found = np.flatnonzero(demand.found)
-    # 32-bit numbers are sorted digit by digit
-    rows = found[np.argsort(demand.edge[found].astype(np.int32), kind="stable")]
-    point = np.empty(len(rows), _POINT)
-    point["row"], point["gap"] = rows, demand.gap[rows] * leg_factor
-    for name in ("offset", "forward", "backward"):
-        point[name] = getattr(demand, name)[rows]
-    start = indptr_of(demand.edge[rows], net.n_edges).astype(np.int32)
+    point = np.empty(int(demand.found.sum()), _POINT)
+    columns = (demand.offset, demand.forward, demand.backward, demand.gap * leg_factor)
+    start = _by_edge(demand.edge, *columns, net.n_edges, point)
     return _Graph(*net.arcs_towards, *net.edges_at, net.edge_table, start, point)
 
 
@@ -255,6 +250,33 @@ def _sites(net: WalkNetwork, sites: Snapped, leg_factor: float) -> NDArray[np.vo
     for name, column in zip(_SITE.names or (), columns, strict=True):
         table[name] = column
     return table
+
+
+@numba.njit(cache=True, nogil=True)
+def _by_edge(edge, offset, forward, backward, gap, n_edges, point):  # type: ignore[no-untyped-def]
+    """Sort demand by edge into ``point``: count, then fill; return where each edge's begins."""
+    start = np.zeros(n_edges + 1, np.int32)
+    for e in edge:
+        if e >= 0:
+            start[e + 1] += 1
+    for e in range(n_edges):
+        start[e + 1] += start[e]
+    at = start[:-1].copy()
+    for row in range(len(edge)):
+        e = edge[row]
+        if e >= 0:
+            p = point[at[e]]
+            p.row, p.offset, p.gap = row, offset[row], gap[row]
+            p.forward, p.backward = forward[row], backward[row]
+            at[e] += 1
+    return start
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_rows(point, counts):  # type: ignore[no-untyped-def]
+    """Add the walks of each row to its count."""
+    for row in point:
+        counts[row] += 1
 
 
 @numba.njit(cache=True, nogil=True)

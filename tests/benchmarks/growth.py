@@ -9,7 +9,7 @@ from benchmarks.city import BENDS, OURS, TYPICAL, city_files
 from benchmarks.common import PICTURE, CaseResult, Row, in_turn, measure, shares, work_folder
 
 SIZES = (60_000, 120_000, 240_000, 480_000, 960_000)
-WITHIN = 0.2  # of 2 per doubling
+WITHIN = 0.2  # above 2 per doubling; below it are small cities, for which the start weighs
 
 
 def run() -> CaseResult:
@@ -24,9 +24,9 @@ def run() -> CaseResult:
     factors = [b / a for a, b in pairwise(seconds)]
     row = Row(
         "growth: read, snap and times when the city doubles at the same density",
-        f"2 within {WITHIN:.0%}",
+        f"at most 2 + {WITHIN:.0%}",
         ", ".join(f"{factor:.2f}" for factor in factors),
-        all(abs(factor - 2) <= 2 * WITHIN for factor in factors),
+        all(factor <= 2 * (1 + WITHIN) for factor in factors),
         ", ".join(f"{s:.2f} s" for s in seconds),
         "",
         f"{', '.join(f'{n:,}' for n in SIZES)} nodes",
