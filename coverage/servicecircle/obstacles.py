@@ -15,10 +15,10 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from servicecircle.errors import NetworkError, ScenarioError
+from servicecircle.errors import ScenarioError
 from servicecircle.places import WATER_TAGS
 from servicecircle.streets.contraction import GEOD
-from servicecircle.streets.osm_file import require_osm_file, unsorted
+from servicecircle.streets.osm_file import readable, require_osm_file
 
 POND_M2 = 1000.0  # water smaller than this (0.1 ha) is walked around in a few steps
 _ABSENT = frozenset({"", "no"})
@@ -109,7 +109,7 @@ def _read(path: Path, kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
     of_line = {tag: kind for kind in kinds for tag in KINDS[kind].lines}
     of_area = {tag: kind for kind in kinds for tag in KINDS[kind].areas}
-    try:
+    with readable(path):
         things: Any = osmium.FileProcessor(str(path))
         if of_area:
             things = things.with_areas(osmium.filter.TagFilter(*of_area))
@@ -129,13 +129,6 @@ def _read(path: Path, kinds: Sequence[str]) -> Iterator[tuple[str, Any]]:
                 continue
             for shape in _area(thing) if thing.is_area() else _lines(thing):
                 yield kind, shape
-    except (RuntimeError, OSError) as error:
-        if "out of order" in str(error):
-            raise unsorted(path) from error
-        raise NetworkError(
-            f"{path}：OSM 文件读不了（{error}）。请重新下载。",
-            f"{path}: the OSM file cannot be read ({error}). Download it again.",
-        ) from error
 
 
 def _area(thing: Any) -> Iterator[Any]:

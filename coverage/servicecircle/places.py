@@ -7,8 +7,7 @@ is derived here has the same columns as what `tables.py` reads.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from servicecircle.errors import NetworkError, QuestionError
+from servicecircle.errors import QuestionError
 from servicecircle.proxies import (
     GROUPS,
     HOST_KINDS,
@@ -29,7 +28,7 @@ from servicecircle.proxies import (
 )
 from servicecircle.streets.contraction import Floats, Ints
 from servicecircle.streets.network import WalkNetwork
-from servicecircle.streets.osm_file import require_osm_file, unsorted
+from servicecircle.streets.osm_file import readable, require_osm_file
 
 CELL_M = 100.0  # default width of a demand cell
 DISTRICT_LEVELS = (6, 7, 8)  # admin_level of districts and counties to towns and subdistricts
@@ -53,7 +52,7 @@ def read_places(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     require_osm_file(path)
     rows = []
-    with _readable(path):
+    with readable(path):
         nodes: Any = osmium.FileProcessor(str(path), osmium.osm.NODE)
         nodes = nodes.with_filter(osmium.filter.KeyFilter(*_PLACE_KEYS, "highway"))
         ways: Any = (
@@ -166,20 +165,6 @@ def read_water(path: str | Path) -> gpd.GeoDataFrame:
 # --- reading --------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn libosmium's errors into ours."""
-    try:
-        yield
-    except (RuntimeError, OSError) as error:
-        if "out of order" in str(error):
-            raise unsorted(path) from error
-        raise NetworkError(
-            f"{path}：OSM 文件读不了（{error}）。请重新下载。",
-            f"{path}: the OSM file cannot be read ({error}). Download it again.",
-        ) from error
-
-
 def _where(thing: Any) -> tuple[float, float, float] | None:
     """(lng, lat, hectares) of a node, or of a way's middle; None where the extract cut it off."""
     if not thing.visible or (thing.is_node() and not thing.location.valid()):
@@ -212,7 +197,7 @@ def _areas(
     path = Path(path)
     require_osm_file(path)
     tags = osmium.filter.TagFilter(*wanted)
-    with _readable(path):
+    with readable(path):
         areas: Any = (
             osmium.FileProcessor(str(path))
             .with_areas(tags)

@@ -20,7 +20,7 @@ from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
-from servicecircle.scenario import Scenario
+from servicecircle.scenario import Scenario, TablePart
 from servicecircle.snapping import Snapped
 from servicecircle.steps import Progress, Steps
 from servicecircle.streets.contraction import Floats, Ints
@@ -241,11 +241,24 @@ def _check_fits(
     for part, table, feet in layers:
         # what was derived from the streets' own file fits them
         if part.file and not is_beyond_doubt(table, feet, part.area):
-            notes += check_fit(
-                table, feet, walking.streets, file=Path(part.file).name, datum=part.datum,
-                area=part.area, max_snap_m=scenario.network.max_snap_m,
-            )  # fmt: skip
+            notes += _fit_notes(walking, part, table, feet)
     return notes
+
+
+def _fit_notes(
+    walking: Walking, part: TablePart, table: gpd.GeoDataFrame, feet: Snapped
+) -> list[Note]:
+    how: dict[str, Any] = {
+        "datum": part.datum,
+        "area": part.area,
+        "max_snap_m": walking.part.max_snap_m,
+    }
+    places = (table[axis].to_numpy(float) for axis in ("lng", "lat"))
+    name = Path(part.file or "").name
+    return walking.notes_on(
+        [name, how, *places],
+        lambda: check_fit(table, feet, walking.streets, file=name, **how),
+    )
 
 
 def _leg_notes(

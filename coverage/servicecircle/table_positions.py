@@ -145,13 +145,21 @@ def polygons(table: Columns, datum: str, area: str) -> tuple[NDArray[np.object_]
             "Districts are polygons; here is something else. Bring a polygon layer.",
             where=bad,
         )
+    geometry, shifted = in_wgs84(raw, geometry, datum, area)
+    return _valid(geometry), shifted
+
+
+def in_wgs84(
+    raw: RawTable, geometry: NDArray[np.object_], datum: str, area: str
+) -> tuple[NDArray[np.object_], bool]:
+    """Lines or polygons in WGS-84, and whether the datum's shift was applied."""
     geometry = degrees(raw, shapely.force_2d(geometry), datum)
     xy, owner = shapely.get_coordinates(geometry, return_index=True)
     outside = ~((np.abs(xy[:, 0]) <= 180) & (np.abs(xy[:, 1]) <= 90))
     if outside.any():
         raise raw.error(
-            "多边形超出经纬度范围（经度 ±180，纬度 ±90）。请检查坐标系。",
-            "A polygon leaves the range of degrees (±180, ±90). Check the layer's CRS.",
+            "有的要素超出经纬度范围（经度 ±180，纬度 ±90）。请检查坐标系。",
+            "A feature leaves the range of degrees (±180, ±90). Check the layer's CRS.",
             where=np.isin(np.arange(len(geometry)), owner[outside]),
         )
     shifted = datum != "wgs84" and shift_applies(xy[:, 0], xy[:, 1], area, datum=datum)
@@ -160,7 +168,7 @@ def polygons(table: Columns, datum: str, area: str) -> tuple[NDArray[np.object_]
             shapely.segmentize(geometry, DENSIFY_DEG),
             lambda points: np.column_stack(to_wgs84(points[:, 0], points[:, 1], datum, area="all")),
         )
-    return _valid(geometry), shifted
+    return geometry, shifted
 
 
 def _valid(geometry: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -261,6 +261,16 @@ class Walking:
         """A table out of the OSM file, remembered; None stays None."""
         key = cache.key_of(self.osm_sha256, self.osm.name, settings)
         return self._remembered(kind, key, read, _pack_table, _unpack_table)
+
+    def notes_on(self, points: Sequence[Any], make: Callable[[], list[Note]]) -> list[Note]:
+        """Notes on how some points lie on the streets; ``points``: all that they depend on."""
+        key = cache.key_of(*self._network_key, *points)
+        notes: list[Note] = self._remembered(
+            "fit", key, make,
+            lambda said: {"notes": cache.pack_facts({"said": said})},
+            lambda a: [(zh, en) for zh, en in cache.unpack_facts(a["notes"])["said"]],
+        )  # fmt: skip
+        return notes
 
     def _remembered(
         self, kind: str, key: str, make: Callable[[], Any], pack: Any, unpack: Any

@@ -17,10 +17,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.coordinates import AREAS, DATUMS, shift_applies, to_wgs84
+from servicecircle.coordinates import AREAS, DATUMS
 from servicecircle.table_columns import MISSING, Columns, plain
 from servicecircle.table_files import RawTable, cell_text, read_raw
-from servicecircle.table_positions import DENSIFY_DEG, degrees, polygons, present
+from servicecircle.table_positions import in_wgs84, polygons, present
 
 Path = str | PathLike[str]
 
@@ -64,7 +64,7 @@ def read_links(
     `tables.py`; ``sheet`` names a layer of a GeoPackage. Raises `TableError`.
     """
     table = _open(path, datum, area, sheet, _LINEAR, "线", "lines")
-    geometry, shifted = _lines(table.raw, datum, area)
+    geometry, shifted = in_wgs84(table.raw, present(table.raw), datum, area)
     data: dict[str, Any] = {
         "name": table.text("name"),
         "bridge": _yes_or_no(table.raw, "bridge 桥 桥梁"),
@@ -109,26 +109,6 @@ def _open(
             where=wrong,
         )
     return Columns.match(raw, ("name",))
-
-
-def _lines(raw: RawTable, datum: str, area: str) -> tuple[NDArray[np.object_], bool]:
-    """WGS-84 lines, and whether the datum's shift was applied."""
-    geometry = degrees(raw, shapely.force_2d(present(raw)), datum)
-    xy, owner = shapely.get_coordinates(geometry, return_index=True)
-    outside = ~((np.abs(xy[:, 0]) <= 180) & (np.abs(xy[:, 1]) <= 90))
-    if outside.any():
-        raise raw.error(
-            "有的线超出经纬度范围（经度 ±180，纬度 ±90）。请检查坐标系。",
-            "A line leaves the range of degrees (±180, ±90). Check the layer's CRS.",
-            where=np.isin(np.arange(len(geometry)), owner[outside]),
-        )
-    shifted = datum != "wgs84" and shift_applies(xy[:, 0], xy[:, 1], area, datum=datum)
-    if shifted:
-        geometry = shapely.transform(
-            shapely.segmentize(geometry, DENSIFY_DEG),
-            lambda points: np.column_stack(to_wgs84(points[:, 0], points[:, 1], datum, area="all")),
-        )
-    return geometry, shifted
 
 
 def _column(raw: RawTable, names: str) -> tuple[str | None, list[str]]:

@@ -48,20 +48,11 @@ def read_osm(
     """
     path = Path(path)
     require_osm_file(path)
-    try:
+    with readable(path):
         with _opl(path) as (lines, date):
             found = _Found.read(lines, FILTERS[walk_filter])
         missing = np.unique(found.ref[found.unplaced])
         _require_cut_not_unsorted(path, missing)
-    except (RuntimeError, OSError) as error:
-        if "out of order" in str(error):
-            raise unsorted(path) from error
-        raise NetworkError(
-            f"{path}：OSM 文件读不了（{error}）。文件可能不完整或已损坏：请重新下载，"
-            "或用 osmium fileinfo 检查。",
-            f"{path}: the OSM file cannot be read ({error}). It may be cut short or damaged: "
-            "download it again, or look at it with `osmium fileinfo`.",
-        ) from error
     return build_network(
         found.pieces(_KEPT),
         found.way_table(),
@@ -74,6 +65,22 @@ def read_osm(
         lost_m=float(found.pieces(_OSMNX, _KEPT).metres.sum()),
         date=date,
     )
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn libosmium's errors into `NetworkError`."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if "out of order" in str(error):
+            raise unsorted(path) from error
+        raise NetworkError(
+            f"{path}：OSM 文件读不了（{error}）。文件可能不完整或已损坏：请重新下载，"
+            "或用 osmium fileinfo 检查。",
+            f"{path}: the OSM file cannot be read ({error}). It may be cut short or damaged: "
+            "download it again, or look at it with `osmium fileinfo`.",
+        ) from error
 
 
 def require_osm_file(path: Path) -> None:
