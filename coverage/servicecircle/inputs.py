@@ -52,7 +52,7 @@ def read_inputs(walking: Walking) -> Inputs:
     districts = reader.districts(demand, sites)
     demand, sites = _with_district(demand, districts), _with_district(sites, districts)
     reader.notes += _unknown_districts(demand, districts)
-    reader.notes += _filtered(walking) + _cut_streets(walking.network)
+    reader.notes += _ridden_slopes(scenario) + _filtered(walking) + _cut_streets(walking.network)
     reader.notes += _behind_barriers(scenario, demand, sites)
     reader.notes += _own_standards(demand) + _no_weight(demand)
     demand["minutes_required"] = _standards(demand, districts, scenario.question.minutes)
@@ -275,6 +275,18 @@ def _derived_note(total_people: float | None) -> Note:
             f"{en}and {total_people:,.0f} people in all are spread over it; nobody counted them.",
         )
     return f"{zh}是相对权重，不是人数。", f"{en}in relative units, not people."
+
+
+def _ridden_slopes(scenario: Scenario) -> list[Note]:
+    """A note where the formula for slopes is not made for who moves."""
+    if not scenario.network.dem or scenario.network.profile == "foot":
+        return []
+    return [
+        (
+            "坡度按步行公式（Tobler）折算，骑行时只作参考。",
+            "slopes are counted by a walkers' formula (Tobler's): for riders a rough guide.",
+        )
+    ]
 
 
 def _filtered(walking: Walking) -> list[Note]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from servicecircle import obstacle_index as index
+from servicecircle.errors import Note
 from servicecircle.snapping import MAX_SNAP_M, THREADS, Snapped, Streets, place_on, snap
 from servicecircle.street_index import TIE_M
 from servicecircle.streets.contraction import GEOD, Floats, Ints
@@ -116,7 +117,7 @@ def leg_effect(
     *,
     covered: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
     weight: Floats | None = None,
-) -> list[tuple[str, str]]:
+) -> list[Note]:
     """What the rule changes, as (Chinese, English) notes: legs that moved or fell away, coverage.
 
     ``before``, ``after``: demand as snapped without and with the rule; ``sites_…`` likewise.

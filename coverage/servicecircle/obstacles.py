@@ -15,7 +15,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from servicecircle.errors import ScenarioError
+from servicecircle.errors import Note, ScenarioError
 from servicecircle.places import WATER_TAGS
 from servicecircle.streets.contraction import GEOD
 from servicecircle.streets.osm_file import readable, require_osm_file
@@ -79,6 +79,17 @@ def read_obstacles(path: str | Path, kinds: Collection[str]) -> gpd.GeoDataFrame
     rows = [*lines, *(("water", shape) for shape in _wide(areas))]
     shapes = gpd.GeoSeries([shape for _, shape in rows], crs="EPSG:4326")
     return gpd.GeoDataFrame({"kind": [kind for kind, _ in rows]}, geometry=shapes, crs="EPSG:4326")
+
+
+def idle_kinds(kinds: Collection[str], obstacles: gpd.GeoDataFrame) -> list[Note]:
+    """A note for each kind asked for of which the file shows nothing."""
+    return [
+        (
+            f"legs_avoid：OSM 文件里没有{KINDS[kind].zh}，这一条不起作用。",
+            f"legs_avoid: the OSM file shows no {KINDS[kind].en}, so this changes nothing.",
+        )
+        for kind in sorted(set(kinds) - set(obstacles["kind"]))
+    ]
 
 
 def stops(tags: Mapping[str, str], kind: str) -> bool:

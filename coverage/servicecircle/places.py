@@ -233,7 +233,7 @@ def _place_bits(places: pd.DataFrame) -> pd.DataFrame:
 
 def _street_bits(network: WalkNetwork) -> pd.DataFrame:
     """(proxy, amount in km, lng, lat) of all streets, cut into bits of at most 10 m."""
-    begin = np.flatnonzero(network.vertex_segment >= 0)
+    begin, _ = network.segments
     classes = network.ways["highway"].map(street_proxy_of)
     proxy = network.vertex_way[begin]
     name = classes.reindex(proxy).to_numpy(object)

@@ -19,6 +19,7 @@ from servicecircle.errors import Note, QuestionError
 from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
+from servicecircle.obstacles import idle_kinds
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
 from servicecircle.scenario import Scenario, TablePart
 from servicecircle.snapping import Snapped
@@ -271,12 +272,12 @@ def _leg_notes(
     selection: Selection,
 ) -> list[Note]:
     """What it changes that legs may not cross obstacles, with the same stations open."""
-    if walking.legs is None:
+    if walking.obstacles is None:
         return []
     before, sites_before = walking.feet(demand, straight=True), walking.feet(sites, straight=True)
     straight = walking.times(before, sites_before.take(selection.chosen), times.cutoff)
     standard = demand["minutes_required"].to_numpy(float)
-    return leg_effect(
+    return idle_kinds(walking.part.legs_avoid, walking.obstacles) + leg_effect(
         before, demand_feet, sites_before, site_feet,
         covered=(
             straight.within(standard).sum(axis=1) > 0,

@@ -61,10 +61,9 @@ class Streets:
 
     def __init__(self, network: WalkNetwork) -> None:
         self.network = network
-        begins = network.vertex_segment >= 0
-        edge = np.repeat(np.arange(network.n_edges), np.diff(network.vertex_start))
-        self.vertex = np.flatnonzero(begins & ~network.edge_island[edge])
-        self.edge = edge[self.vertex]
+        vertex, edge = network.segments
+        stays = ~network.edge_island[edge]
+        self.vertex, self.edge = vertex[stays], edge[stays]
         self.xy = np.column_stack(network.plane.transform(network.vertex_lng, network.vertex_lat))
         way, number = network.vertex_way[self.vertex], network.vertex_segment[self.vertex]
         rank = np.empty(len(self.vertex), np.int64)

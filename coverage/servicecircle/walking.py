@@ -19,7 +19,7 @@ import numpy as np
 from servicecircle import cache
 from servicecircle.errors import Note, ScenarioError
 from servicecircle.legs import OpenLegs, snap_around
-from servicecircle.obstacles import KINDS, read_obstacles
+from servicecircle.obstacles import read_obstacles
 from servicecircle.reach import TravelTimes, travel_times
 from servicecircle.scenario import NetworkPart, Scenario
 from servicecircle.snapping import Snapped, Streets, snap
@@ -62,9 +62,10 @@ def located(scenario: Scenario, progress: Callable[[str, float | None], None]) -
 
 @dataclass
 class Walking:
-    """The streets of a scenario and the ways to walk on them; ``notes`` of what was noticed.
+    """The streets of a scenario and the ways to walk on them.
 
-    ``fresh``: take nothing from the cache, as who checks a plan must.
+    ``fresh``: take nothing from the cache, as who checks a plan must; ``notes``: what went wrong
+    with the cache.
     """
 
     scenario: Scenario
@@ -145,11 +146,6 @@ class Walking:
             found["dem"] = sha256(file) if file.is_file() else ""
         if part.steps_factor != 1 or part.signal_seconds:
             found["penalties"] = (part.steps_factor, part.signal_seconds)
-        if "dem" in found and part.profile != "foot":
-            self.notes.append(
-                ("坡度按步行公式（Tobler）折算，骑行时只作参考。",
-                 "slopes are counted by a walkers' formula (Tobler's): for riders a rough guide.")
-            )  # fmt: skip
         if "dem" in found or "penalties" in found:
             found["speed"] = part.speed_kmh  # seconds of waiting become metres by it
         return found
@@ -192,8 +188,8 @@ class Walking:
         return Streets(self.network)
 
     @cached_property
-    def legs(self) -> OpenLegs | None:
-        """What legs beside the streets go around; None where they may cross anything.
+    def obstacles(self) -> gpd.GeoDataFrame | None:
+        """What legs beside the streets may not cross; None where they may cross anything.
 
         Raises `ScenarioError` where the streets' file cannot tell what lies beside them.
         """
@@ -207,14 +203,14 @@ class Walking:
                 f"{self.osm.name} holds streets alone and tells nothing of water or railways: "
                 "delete network.legs_avoid, or use an OSM file.",
             )
-        obstacles = self.table("obstacles", kinds, lambda: read_obstacles(self.osm, kinds))
-        for kind in sorted(set(kinds) - set(obstacles["kind"])):
-            zh, en = KINDS[kind].zh, KINDS[kind].en
-            self.notes.append(
-                (f"legs_avoid：OSM 文件里没有{zh}，这一条不起作用。",
-                 f"legs_avoid: the OSM file shows no {en}, so this changes nothing.")
-            )  # fmt: skip
-        return OpenLegs(self.streets, obstacles)
+        found: gpd.GeoDataFrame = self.table(
+            "obstacles", kinds, lambda: read_obstacles(self.osm, kinds)
+        )
+        return found
+
+    @cached_property
+    def _legs(self) -> OpenLegs:
+        return OpenLegs(self.streets, self.obstacles)
 
     def feet(self, table: gpd.GeoDataFrame, *, straight: bool = False) -> Snapped:
         """Where the points of a table (columns ``lng``, ``lat``) meet the streets.
@@ -226,9 +222,9 @@ class Walking:
         key = cache.key_of(*self._network_key, self.part.max_snap_m, around, lng, lat)
 
         def meet() -> Snapped:
-            if self.legs is None or straight:
+            if straight or self.obstacles is None:
                 return snap(self.streets, lng, lat, max_snap_m=self.part.max_snap_m)
-            return snap_around(self.legs, lng, lat, max_snap_m=self.part.max_snap_m)
+            return snap_around(self._legs, lng, lat, max_snap_m=self.part.max_snap_m)
 
         feet: Snapped = self._remembered("feet", key, meet, vars, lambda a: Snapped(**a))
         return feet

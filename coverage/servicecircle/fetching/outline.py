@@ -18,7 +18,6 @@ from pyproj import Geod, Transformer
 from servicecircle.errors import FetchError
 from servicecircle.fetching.web import (
     LANGUAGES,
-    Progress,
     RefusalError,
     clean,
     headers,
@@ -28,6 +27,7 @@ from servicecircle.fetching.web import (
     refused_status,
     unreachable,
 )
+from servicecircle.steps import Progress
 
 MAX_KM2 = 30_000.0  # larger than any city proper; a public server is the wrong source beyond
 BORDER_DEGREES = 1e-9  # 0.1 mm: rounding must not put a point on the border outside

@@ -18,7 +18,6 @@ from xml.parsers import expat
 from servicecircle.fetching.outline import Ring
 from servicecircle.fetching.web import (
     CONNECT_TIMEOUT_S,
-    Progress,
     RefusalError,
     base_url,
     clean,
@@ -30,6 +29,7 @@ from servicecircle.fetching.web import (
     refused_status,
     unreachable,
 )
+from servicecircle.steps import Progress
 
 #: what is fetched: streets and stops, what proxies and host kinds look at, boundaries from the
 #: prefecture down (provinces' borders are long and tell a city nothing), water, railways

@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from servicecircle.errors import NetworkError
+from servicecircle.errors import NetworkError, Note
 from servicecircle.fetching.web import clean
 from servicecircle.streets.change_barriers import cut_out
 from servicecircle.streets.change_layers import read_barriers, read_links
@@ -37,7 +37,6 @@ __all__ = [
 
 JOIN_M = 25.0  # how far the end of a link may lie from the street it is joined to
 
-Note = tuple[str, str]
 
 # what is found anew; every other field of a network stays
 _FOUND_ANEW = ("junction_", "edge_", "vertex_", "ways", "island", "source")

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from servicecircle.errors import Note
 from servicecircle.streets.contraction import Floats, Ints
 from servicecircle.streets.network import WalkNetwork
-from servicecircle.streets.terrain import Note, segment_begins, street_profile
+from servicecircle.streets.terrain import street_profile
 
 #: Steeper than 45° nothing is walked on: what is beyond it is noise of the model (roofs, trees,
 #: cliffs beside the street) and counts as this, so that no street becomes endlessly long.
@@ -110,7 +111,7 @@ class _Segments:
 
     def __init__(self, network: WalkNetwork) -> None:
         self.network = network
-        self.begins = segment_begins(network)
+        self.begins = network.vertex_segment >= 0
         self.metres = np.where(self.begins, np.diff(network.vertex_offset, append=np.nan), 0.0)
         self.row = np.where(
             self.begins, network.ways.index.get_indexer(pd.Index(network.vertex_way)), -1

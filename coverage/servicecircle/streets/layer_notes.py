@@ -9,13 +9,13 @@ import numpy as np
 from pyproj import CRS, Transformer
 
 from servicecircle.coordinates import shift_applies
-from servicecircle.errors import NetworkError
+from servicecircle.errors import NetworkError, Note
 from servicecircle.streets.contraction import Floats
 from servicecircle.streets.layer_tags import LayerTags
 from servicecircle.streets.network import KEPT_TAGS
 from servicecircle.streets.unnoded import Unnoded
 
-Notes = tuple[tuple[str, str], ...]
+Notes = tuple[Note, ...]
 
 SHOWN_PLACES = 5
 #: datums of older Chinese surveys, up to about 100 m off; their way to WGS-84 is not in general use

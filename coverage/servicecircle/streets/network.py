@@ -20,7 +20,7 @@ from pyproj import Transformer
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from servicecircle.errors import NetworkError
+from servicecircle.errors import NetworkError, Note
 from servicecircle.streets.contraction import Floats, Ints, Pieces, contract, indptr_of
 from servicecircle.streets.ordering import in_space
 
@@ -95,7 +95,7 @@ class WalkNetwork:
     source: str = ""
     date: str | None = None
     crs: str = field(default="EPSG:4326")
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def n_junctions(self) -> int:
@@ -131,6 +131,12 @@ class WalkNetwork:
             f"+proj=tmerc +lat_0={lat} +lon_0={lng} +k=1 +ellps=WGS84 +units=m",
             always_xy=True,
         )
+
+    @cached_property
+    def segments(self) -> tuple[Ints, Ints]:
+        """Straight segments: the vertex at which each begins (it ends at the next); its edge."""
+        edge = np.repeat(np.arange(self.n_edges), np.diff(self.vertex_start) - 1)
+        return np.flatnonzero(self.vertex_segment >= 0), edge
 
     @property
     def effort(self) -> tuple[Floats, Floats]:

@@ -38,10 +38,7 @@ class Straights:
     @classmethod
     def of(cls, network: WalkNetwork) -> Self:
         """Every segment of a network."""
-        begins = np.ones(len(network.vertex_id), bool)
-        begins[network.vertex_start[1:] - 1] = False
-        i = np.flatnonzero(begins)
-        edge = np.repeat(np.arange(network.n_edges), np.diff(network.vertex_start) - 1)
+        i, edge = network.segments
         place = np.column_stack([network.vertex_lng, network.vertex_lat])
         return cls(
             a=network.vertex_id[i],

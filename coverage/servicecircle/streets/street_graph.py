@@ -13,7 +13,7 @@ from xml.parsers import expat
 import numpy as np
 import shapely
 
-from servicecircle.errors import NetworkError
+from servicecircle.errors import NetworkError, Note
 from servicecircle.streets.contraction import Pieces
 from servicecircle.streets.network import (
     ISLAND_SHARE,
@@ -25,7 +25,7 @@ from servicecircle.streets.network import (
 from servicecircle.streets.tag_values import drive_note, tag_of, values_of, way_of
 
 Point = tuple[float, float]
-Notes = tuple[tuple[str, str], ...]
+Notes = tuple[Note, ...]
 
 _WGS84_NAMES = ("4326", "CRS84")  # how the name of a graph in degrees ends
 

@@ -23,7 +23,7 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-from servicecircle.errors import InputError
+from servicecircle.errors import InputError, Note
 from servicecircle.streets.contraction import GEOD, Floats, Ints
 from servicecircle.streets.network import WalkNetwork
 
@@ -33,8 +33,6 @@ LOWEST_M, HIGHEST_M = -500.0, 9000.0  # heights beyond these are no heights on l
 _TILE = 2048  # cells read at once, each way: memory stays the same for any model
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _FEET = {"ft": 0.3048, "foot": 0.3048, "feet": 0.3048, "us-ft": 1200 / 3937, "ftus": 1200 / 3937}
-
-Note = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,6 @@ class Profile:
     notes: tuple[Note, ...]
 
 
-def segment_begins(network: WalkNetwork) -> NDArray[np.bool_]:
-    """At which vertices a segment begins: all but the last one of each edge."""
-    begins = np.ones(len(network.vertex_way), bool)
-    begins[network.vertex_start[1:] - 1] = False
-    return begins
-
-
 def street_profile(network: WalkNetwork, path: Path, spans: NDArray[np.bool_]) -> Profile:
     """How the streets of ``network`` climb, by the elevation model in the GeoTIFF ``path``.
 
@@ -71,7 +62,7 @@ def street_profile(network: WalkNetwork, path: Path, spans: NDArray[np.bool_]) -
     Raises `InputError` when the file is missing, damaged, no GeoTIFF, no elevation model, has no
     CRS, or holds no height for any street.
     """
-    begins = segment_begins(network)
+    begins = network.vertex_segment >= 0
     vertices = np.arange(len(begins))
     with _opened(path) as model:
         column, row = model.cells(network.vertex_lng, network.vertex_lat)
@@ -109,7 +100,7 @@ def bridge_heights(network: WalkNetwork, spans: NDArray[np.bool_], height: Float
     on is unknown, so are their own. A street that meets a deck half-way without being tagged as a
     bridge itself (steps up to it, mostly) pulls the deck down to the ground there.
     """
-    begins = np.flatnonzero(segment_begins(network))
+    begins, _ = network.segments
     span = begins[spans[begins]]
     if not len(span):
         return height
