@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -190,11 +192,8 @@ def _highs() -> highspy.Highs:
     return solver
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_plan_and_an_honest_bound_without_any_time(model: str) -> None:
-    g = np.random.default_rng(7)
-    covers, weight = _scattered(g, 120, 1500)
-    case = Case(
+def _large_case(model: str, covers: sp.csr_array, weight: np.ndarray) -> Case:
+    return Case(
         model=model,
         covers=covers.toarray(),
         weight=weight,
@@ -206,6 +205,13 @@ def test_a_plan_and_an_honest_bound_without_any_time(model: str) -> None:
         required=np.array([1]),
         forbidden=np.array([2]),
     )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_plan_and_an_honest_bound_without_any_time(model: str) -> None:
+    g = np.random.default_rng(7)
+    covers, weight = _scattered(g, 120, 1500)
+    case = _large_case(model, covers, weight)
     hurried, best = case.solve(time_limit=0), case.solve()
     _holds(case, hurried, best.objective)
     _holds(case, best, best.objective)
@@ -264,12 +270,48 @@ def test_progress_is_told() -> None:
     assert [news[0] for news in told] == sorted(news[0] for news in told)
 
 
-def test_ctrl_c_ends_the_run() -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_ctrl_c_returns_the_best_plan_so_far(model: str) -> None:
+    """At the first sign of progress a real SIGINT; then the handler of before is back."""
+    g = np.random.default_rng(7)
+    covers, weight = _scattered(g, 120, 1500)
+    case = _large_case(model, covers, weight)
+    handler = signal.getsignal(signal.SIGINT)
+
+    def stop(*_: float) -> None:
+        if not sent:
+            sent.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    sent: list[bool] = []
+    found = case.solve(callback=stop)
+    assert (found.stopped, found.proven) == ("interrupt", False)
+    assert signal.getsignal(signal.SIGINT) is handler
+    _holds(case, found, case.solve().objective)
+
+
+def test_a_second_ctrl_c_ends_at_once() -> None:
+    covers, weight = _scattered(np.random.default_rng(7), 120, 1500)
+
+    def stop(*_: float) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    raised = []
+    before = signal.signal(signal.SIGINT, lambda *_: raised.append(True))
+    try:
+        mclp(covers, weight, 12, callback=stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert raised
+
+
+def test_a_callback_may_stop_the_run() -> None:
     def stop(*_: float) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        mclp(ROW, PEOPLE, 2, callback=stop)
+    covers, weight = _scattered(np.random.default_rng(7), 120, 1500)
+    assert mclp(covers, weight, 12, callback=stop).stopped == "interrupt"
 
 
 def test_formats_duplicates_and_zeros_are_no_different() -> None:

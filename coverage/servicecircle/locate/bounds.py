@@ -8,8 +8,7 @@ to subgradient steps. Whatever comes back is judged by `certificate.leaf_bound` 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from servicecircle.locate.certificate import leaf_bound
 from servicecircle.locate.core import Core, Floats, Ints, make_core
 from servicecircle.locate.interior import interior_point
 from servicecircle.locate.linear import Relaxation
+from servicecircle.locate.watch import Watch
 
 SIMPLEX_ENTRIES = (
     30_000  # coverage pairs up to which the simplex is faster, at the root and in the tree
@@ -98,32 +98,42 @@ def best_price(core: Core, lam: Floats) -> float:
     return high
 
 
-def improve(core: Core, start: Multipliers, deadline: float, seed: int) -> Multipliers:
-    """The best multipliers that the time allows, never worse than ``start``."""
+def improve(
+    core: Core,
+    start: Multipliers,
+    watch: Watch,
+    seed: int,
+    hear: Callable[[Multipliers], None] = lambda _: None,
+) -> Multipliers:
+    """The best multipliers that the time allows, never worse than ``start``.
+
+    ``hear`` is handed the best so far after every step.
+    """
     best = start
     if len(core.rows.indices) <= SIMPLEX_ENTRIES:
-        found = Relaxation(core, seed).solve(NOTHING, NOTHING, deadline)
+        found = Relaxation(core, seed).solve(NOTHING, NOTHING, watch)
         return best if found is None else better(core, best, judged(core, found))
-    for found in _iterates(core, deadline):
+    for found in _iterates(core, watch):
         best = better(core, best, judged(core, found))
+        hear(best)
     return best
 
 
-def _iterates(core: Core, deadline: float) -> Iterator[Any]:
+def _iterates(core: Core, watch: Watch) -> Iterator[Any]:
     if core.shape[1] > DENSE_SITES:
-        yield from subgradient(core, deadline)
+        yield from subgradient(core, watch)
     else:
-        yield from interior_point(core, deadline, ACCURACY[core.facts.model])
+        yield from interior_point(core, watch, ACCURACY[core.facts.model])
 
 
-def subgradient(core: Core, deadline: float, steps: int = 400) -> Iterator[Any]:
+def subgradient(core: Core, watch: Watch, steps: int = 400) -> Iterator[Any]:
     """Multipliers by plain subgradient steps: for cores with too many sites for anything else."""
     f = core.facts
     best = simple(core)
     lam, mu, sigma = best.lam.copy(), best.mu, best.sigma
     size, stalled = 2.0, 0
     for _ in range(steps):
-        if time.perf_counter() > deadline:
+        if watch.over():
             return
         y, z = _answer(core, lam, mu, sigma)
         slope = z - core.rows @ y
@@ -163,23 +173,23 @@ class Nodes:
         self.relaxation = Relaxation(core, seed) if small else None
         self.cheap = small
 
-    def solve(self, into: Ints, out: Ints, deadline: float, best: float) -> Multipliers | None:
+    def solve(self, into: Ints, out: Ints, watch: Watch, best: float) -> Multipliers | None:
         """The node's multipliers, or None where time ran out before there were any.
 
         ``best`` is the objective to beat: a bound on its wrong side needs no more accuracy.
         """
         if self.relaxation is not None:
-            found = self.relaxation.solve(into, out, deadline)
+            found = self.relaxation.solve(into, out, watch)
             return None if found is None else judged(self.core, found, into, out)
-        return self._inner(into, out, deadline, best)
+        return self._inner(into, out, watch, best)
 
-    def _inner(self, into: Ints, out: Ints, deadline: float, goal: float) -> Multipliers | None:
+    def _inner(self, into: Ints, out: Ints, watch: Watch, goal: float) -> Multipliers | None:
         part = make_core(self.core.facts, into, out)
         best: Multipliers | None = None
         if min(part.shape) == 0:
             return None
         last, sign = np.zeros(part.shape[1]), -1.0 if part.facts.model == "mclp" else 1.0
-        for found in interior_point(part, deadline, ACCURACY[part.facts.model]):
+        for found in interior_point(part, watch, ACCURACY[part.facts.model]):
             best = better(part, best, judged(part, found))
             last, missing = found[3], sign * (goal - best.bound) / max(abs(goal), 1e-9)
             if missing <= 0 or (found[4] < NODE_ACCURACY and missing > 10 * found[4]):

@@ -11,7 +11,6 @@ own, so an early stop only costs quality.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.core import Core
+from servicecircle.locate.watch import Watch
 
 Floats = NDArray[np.float64]
 Answer = tuple[Floats, float, float, Floats, float]  # λ, μ, σ, y, and what is missing, relative
@@ -29,17 +29,16 @@ STEP = 0.995  # share of the way to the boundary
 ITERATIONS = 100
 
 
-def interior_point(core: Core, deadline: float, accuracy: float = 1e-9) -> Iterator[Answer]:
-    """Every iterate's (λ, μ, σ, y, missing share), until the optimum or the deadline.
+def interior_point(core: Core, watch: Watch, accuracy: float = 1e-9) -> Iterator[Answer]:
+    """Every iterate's (λ, μ, σ, y, missing share), until the optimum or the watch's end.
 
-    The deadline is a `time.perf_counter`; the last number is the products still to be closed, as
-    a share of the objective.
+    The last number is the products still to be closed, as a share of the objective.
     """
     model = _Model(core)
     point = model.start()
     for _ in range(ITERATIONS):
         with np.errstate(all="ignore"):  # at the end numbers give out; `_mehrotra` says so
-            if time.perf_counter() > deadline or not _mehrotra(model, point):
+            if watch.over() or not _mehrotra(model, point):
                 return
         yield model.multipliers(point)
         if point.measure < accuracy:

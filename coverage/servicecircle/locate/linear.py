@@ -6,8 +6,6 @@ Columns are the sites, then (not in ``lscp``) the covered share of each row. Arr
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 from typing import Any
 
 import highspy
@@ -16,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from servicecircle.locate.core import Core, Floats, Ints
+from servicecircle.locate.watch import Watch
 
 THREADS = 1  # one setting for all: HiGHS answers "Not Set" when it changes within a process
 
@@ -90,14 +89,14 @@ class Relaxation:
         self.columns = np.arange(core.shape[1], dtype=np.int32)
 
     def solve(
-        self, into: Ints, out: Ints, deadline: float
+        self, into: Ints, out: Ints, watch: Watch
     ) -> tuple[Floats, float, float, Floats] | None:
         """(λ, μ, σ, y) with some sites fixed, or None where time ran out."""
         n = self.core.shape[1]
         low, high = np.zeros(n), np.ones(n)
         low[into], high[out] = 1.0, 0.0
         self.solver.changeColsBounds(n, self.columns, low, high)
-        left = deadline - time.perf_counter()
+        left = watch.left()
         if left <= 0:
             return None
         # HiGHS counts its time limit over all runs of one solver
@@ -124,10 +123,9 @@ class Relaxation:
 def solve_whole(
     core: Core,
     start: Ints,
-    seconds: float,
+    watch: Watch,
     gap: float,
     seed: int,
-    report: Callable[[float], object] | None = None,
 ) -> tuple[NDArray[np.int64], float] | None:
     """(sites, bound) of the whole-number model by HiGHS; the bound is its word, not a proof.
 
@@ -138,7 +136,8 @@ def solve_whole(
     lp = build(core)
     whole = [highspy.HighsVarType.kInteger] * n
     lp.integrality_ = whole + [highspy.HighsVarType.kContinuous] * (lp.num_col_ - n)
-    solver = _solver(seed, seconds)
+    solver = _solver(seed, watch.left())
+    _heed(solver, watch)
     solver.setOptionValue("mip_rel_gap", gap)
     solver.setOptionValue("mip_abs_gap", 1e-9)
     solver.passModel(lp)
@@ -150,6 +149,16 @@ def solve_whole(
     if not solution.value_valid or not math.isfinite(bound):
         return None
     return np.flatnonzero(np.array(solution.col_value)[:n] > 0.5), bound
+
+
+def _heed(solver: highspy.Highs, watch: Watch) -> None:
+    """Let Ctrl-C stop the solver."""
+
+    def look(event: Any) -> None:
+        if watch.interrupted:
+            event.interrupt()
+
+    solver.cbMipInterrupt.subscribe(look)
 
 
 def _hand_over(solver: highspy.Highs, core: Core, start: Ints) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from servicecircle.locate.question import Callback, ask
+from servicecircle.locate.question import ask
 from servicecircle.locate.selection import Selection
 from servicecircle.locate.solve import solve
+from servicecircle.locate.watch import Callback
 
 
 def mclp(
@@ -40,10 +41,10 @@ def mclp(
 
     The objective is the covered weight, that of fixed sites included. A budget is kept to within
     1e-9 of it. Fewer sites are opened where more would add nothing. Of sites with equal gains
-    the smallest index is taken; equal input, seed and versions give the same plan where the run
-    ended by proof or gap, and no step was cut by the clock (local search gets 15 % of the limit
-    twice, the tree what is left up to 70 %, then HiGHS, named in ``method``, the rest). HiGHS may
-    stop a few seconds late. Ctrl-C ends the run without a result.
+    the smallest index is taken; equal input, seed and versions give the same plan unless the run
+    was stopped by its time limit or by hand (`Selection.stopped`). HiGHS may stop a few seconds
+    late. Ctrl-C, or a KeyboardInterrupt raised by ``callback``, ends the search with the best
+    plan so far and the bound that holds by then; a second Ctrl-C ends it without.
 
     Raises ValueError for wrong shapes or indices, QuestionError for contradictions.
     """

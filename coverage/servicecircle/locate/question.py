@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from servicecircle.errors import InfeasibleError, QuestionError
 from servicecircle.locate.certificate import Facts, allowance, facts, is_whole, target_weight
 from servicecircle.locate.selection import Model
-
-Callback = Callable[[float, float, float, float], object]
+from servicecircle.locate.watch import Callback
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 GAP_PROVEN = 1e-6
 
-Model = Literal["mclp", "lscp", "partial_cover"]
+Model = Literal["mclp", "lscp", "partial_cover", "p_median", "p_center"]
 Proof = Literal["multipliers", "tree", "solver"]
+Ended = Literal["proof", "gap", "time", "interrupt", "work"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,20 @@ class Leaves:
         }
 
 
+@dataclass(frozen=True)
+class Forced:
+    """Why a site has to be open: a demand row that no other site is left for.
+
+    ``instead_of`` are the other sites that cover ``row``; each of them was left out before,
+    because another one covers all that it covers (of what earlier forced sites leave open) and
+    costs no more. Without any, only ``site`` covers the row.
+    """
+
+    site: int
+    row: int
+    instead_of: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The chosen sites with their objective, the bound that no plan can pass, and its proof.
@@ -64,6 +79,10 @@ class Selection:
     - ``multipliers``: one per demand row, with ``share_multiplier`` (price of covered weight,
       ``partial_cover``) and ``budget_multiplier`` (price of money, ``mclp`` with a budget).
     - ``method``: the steps that were taken; ``seconds``: wall time.
+    - ``stopped``: why the run ended; only after ``"time"`` and ``"interrupt"`` (Ctrl-C) may the
+      same question and seed bring another plan. ``"work"``: all steps did what they may do.
+    - ``forced``: the sites that every best plan of this kind holds, each with its reason, in the
+      order in which they were found (``lscp``).
     """
 
     chosen: NDArray[np.int64]
@@ -78,6 +97,8 @@ class Selection:
     leaves: Leaves | None
     method: str
     seconds: float
+    stopped: Ended = "proof"
+    forced: tuple[Forced, ...] = ()
 
 
 def gap_of(bound: float, objective: float) -> float:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from servicecircle.locate import swap, weighting
-from servicecircle.locate.bounds import Multipliers, Nodes, better, improve, judged, simple
+from servicecircle.locate.bounds import (
+    NOTHING,
+    Multipliers,
+    Nodes,
+    better,
+    improve,
+    judged,
+    simple,
+)
 from servicecircle.locate.certificate import round_bound
 from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
 from servicecircle.locate.linear import solve_whole
 from servicecircle.locate.prefix import Prefix, leaves_of, reduced_cost_fixings
 from servicecircle.locate.question import Question
-from servicecircle.locate.selection import GAP_PROVEN, Leaves, Proof, Selection, gap_of
+from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
 from servicecircle.locate.threads import one_blas_thread
 from servicecircle.locate.tree import Node, Tree
+from servicecircle.locate.watch import Watch
 
+# How much each step may do is counted in work, never in seconds: only the time limit itself may
+# make two runs of the same question differ.
 SHORT_WORK = 2e8  # elementary updates of the local search before the bound
 LONG_WORK = 1.5e9  # and after it, where a gap is left
-LOCAL_SHARE = 0.15  # of the time limit, at most, for each of both
-TREE_SHARE = 0.7  # of the time limit, until HiGHS gets its turn
 HANDOVER_ENTRIES = 300_000  # coverage pairs beyond which HiGHS would not get far
+HANDOVER_WORK = 2e8  # nodes × coverage pairs of a small tree before HiGHS gets its turn
 NODE_LIMIT = 200_000
 
 
@@ -32,10 +41,9 @@ class Search:
     """One run: the best plan and the best bounds so far. Values are in the question's sense."""
 
     def __init__(self, question: Question) -> None:
-        self.began = time.perf_counter()
+        self.watch = Watch(question.time_limit, question.callback)
         self.question, self.mclp = question, question.model == "mclp"
         self.sign = -1.0 if self.mclp else 1.0  # times a value: less is better
-        self.deadline = self.began + question.time_limit
         self.facts = question.facts()
         self.core = make_core(self.facts)
         self.whole = question.whole
@@ -43,7 +51,6 @@ class Search:
         self.value = -math.inf if self.mclp else math.inf
         self.bound = math.inf if self.mclp else self.facts.start
         self.steps: list[str] = []
-        self.told = -math.inf
         self.turn = 0  # of the local search: each has its own seed
 
     def worth(self, plan: Ints) -> float:
@@ -74,9 +81,18 @@ class Search:
         """Whether the gap is as small as asked for."""
         return self.gap <= max(self.question.gap, 2e-7)
 
-    def left(self) -> float:
-        """Seconds left."""
-        return self.deadline - time.perf_counter()
+    def ended(self) -> Ended:
+        """Why the run ends."""
+        if self.finished():
+            return "proof" if self.gap <= GAP_PROVEN else "gap"
+        if self.watch.interrupted:
+            return "interrupt"
+        return "time" if self.watch.over() else "work"
+
+    def hear(self, found: Multipliers) -> None:
+        """Take note of a bound while the relaxation is still being improved."""
+        self.prove(found.bound)
+        self.report(every=0.2)
 
     def clipped(self, bound: float) -> float:
         """A bound, moved to the best plan where rounding puts it on the wrong side."""
@@ -84,12 +100,7 @@ class Search:
 
     def report(self, bound: float | None = None, *, every: float = 0.0) -> None:
         """Tell the caller how far the search is, at most once in ``every`` seconds."""
-        now = time.perf_counter() - self.began
-        if self.question.callback is None or now - self.told < every:
-            return
-        self.told = now
-        bound = self.bound if bound is None else bound
-        self.question.callback(now, self.value, bound, gap_of(bound, self.value))
+        self.watch.tell(self.value, self.bound if bound is None else bound, every=every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +113,18 @@ class Grown:
     bound: float
 
 
-def solve(question: Question) -> Selection:
-    """The best selection that the time limit allows, with its proof."""
-    with one_blas_thread():
-        return _solve(Search(question))
+def solve(question: Question, *, start: Ints = NOTHING, lam: Floats | None = None) -> Selection:
+    """The best selection that the time limit allows, with its proof.
+
+    ``start`` are sites of a plan to begin with, ``lam`` multipliers of the demand rows; both come
+    from a question that differs a little, and are used as far as they fit this one.
+    """
+    search = Search(question)
+    with one_blas_thread(), search.watch.listening():
+        return _solve(search, start, lam)
 
 
-def _solve(search: Search) -> Selection:
+def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:
     question = search.question
     core = search.core
     if min(core.shape) == 0 or _settled(core):
@@ -117,20 +133,23 @@ def _solve(search: Search) -> Selection:
         found = _no_multipliers(core)
         search.prove(search.value)
         return _selection(search, found, "multipliers", None)
-    _first_plans(search)
+    _first_plans(search, start)
     search.report()
     found = simple(core)
+    if lam is not None:
+        known = core.lower(lam), found.mu, found.sigma, found.y
+        found = better(core, found, judged(core, known))
     search.prove(found.bound)
     if not search.finished():
         _local_search(search, SHORT_WORK, 5)
-        found = improve(core, first := found, search.deadline, question.seed)
+        found = improve(core, first := found, search.watch, question.seed, search.hear)
         search.prove(found.bound)
         search.offer(rounding(core, found.y))
         search.report()
         _local_search(search, LONG_WORK, 20)
         local = "row weighting" if question.model == "lscp" else "tabu swap"
         search.steps += [local] * (search.turn > 0) + ["relaxation"] * (found is not first)
-    if search.finished() or search.left() <= 0:
+    if search.finished() or search.watch.over():
         return _selection(search, found, "multipliers", None)
     return _branch(search, found)
 
@@ -141,9 +160,12 @@ def _no_multipliers(core: Core) -> Multipliers:
     return Multipliers(lam, 0.0, 0.0, core.facts.start, np.zeros(core.shape[1]))
 
 
-def _first_plans(search: Search) -> None:
+def _first_plans(search: Search, start: Ints) -> None:
     """Plans that always complete, whatever the time limit."""
     core = search.core
+    start = np.flatnonzero(np.isin(core.sites, start))
+    if len(start) and (not search.mclp or len(start) <= swap.slots(core)):
+        search.offer(greedy_from(core, start))
     if not search.mclp:
         search.offer(weighting.greedy_cover(core))
         search.steps.append("greedy")
@@ -158,7 +180,6 @@ def _local_search(search: Search, work: float, turns: int) -> None:
     """Improve the plan by a set amount of work, less where a share of the time is used up."""
     core = search.core
     rows, sites = core.shape
-    stop = time.perf_counter() + LOCAL_SHARE * search.question.time_limit
     entries = len(core.rows.indices)
     update = entries / sites * entries / rows
     step = 2 * update + (
@@ -171,7 +192,7 @@ def _local_search(search: Search, work: float, turns: int) -> None:
         "partial_cover": weighting.tighter_cover,
     }[search.question.model]
     for _ in range(turns):
-        if time.perf_counter() > stop or search.finished():
+        if search.watch.over() or search.finished():
             return
         search.turn += 1
         search.offer(move(core, search.plan, steps, search.question.seed + search.turn))
@@ -184,7 +205,13 @@ def rounding(core: Core, y: Floats, into: Any = ()) -> Ints:
     order = np.concatenate([np.asarray(into, np.int64), order[~np.isin(order, into)]])
     if core.facts.model != "mclp":
         return weighting.greedy_cover(core, order[: int(np.sum(y > 0.5))])
-    start = order[y[order] > 0.05][: swap.slots(core)]
+    return greedy_from(core, order[y[order] > 0.05][: swap.slots(core)])
+
+
+def greedy_from(core: Core, start: Ints) -> Ints:
+    """A plan that begins with as many of the sites as can be paid, then greedy and swaps."""
+    if core.facts.model != "mclp":
+        return weighting.greedy_cover(core, start)
     start = start[np.cumsum(core.facts.cost[start]) <= core.facts.purse]
     return swap.greedy_swap(core, start, by_price=core.facts.purse < math.inf)
 
@@ -203,12 +230,12 @@ def _branch(search: Search, found: Multipliers) -> Selection:
     tree = _plant(search, found, prefix, inner)
     handover = len(inner.rows.indices) <= HANDOVER_ENTRIES
     if not tree.finished():
-        share = TREE_SHARE if handover else 1.0
-        tree.run(search.began + share * search.question.time_limit, NODE_LIMIT)
+        work = HANDOVER_WORK / len(inner.rows.indices) if handover else math.inf
+        tree.run(search.watch, int(min(NODE_LIMIT, max(100, work))))
         search.steps.append(f"branch and bound ({tree.count} nodes)")
     grown = Grown(prefix, inner, tree.leaves(), search.clipped(search.sign * tree.key))
     search.prove(grown.bound)
-    if handover and not search.finished() and search.left() > 0.1:
+    if handover and not search.finished() and search.watch.left() > 0.1:
         _hand_over(search, prefix, inner)
     return _conclude(search, found, grown)
 
@@ -244,7 +271,7 @@ def _plant(search: Search, found: Multipliers, prefix: Prefix, inner: Core) -> T
     known = inner.lower(found.lam), found.mu, found.sigma, found.y[inner.sites]
     best = better(inner, simple(inner), judged(inner, known))
     if gap_of(best.bound, found.bound) > 1e-6:  # rows were merged that had multipliers
-        best = improve(inner, best, search.deadline, search.question.seed)
+        best = improve(inner, best, search.watch, search.question.seed)
     return Tree(
         inner,
         best,
@@ -263,7 +290,7 @@ def _hand_over(search: Search, prefix: Prefix, inner: Core) -> None:
     y[search.plan] = 1.0
     start = rounding(inner, y[inner.sites])
     q = search.question
-    answer = solve_whole(inner, start, search.left(), max(q.gap, 1e-7), q.seed)
+    answer = solve_whole(inner, start, search.watch, max(q.gap, 1e-7), q.seed)
     search.steps.append("HiGHS")
     if answer is not None:
         opened = prefix.fixings()[0]
@@ -309,5 +336,6 @@ def _selection(
         budget_multiplier=found.sigma,
         leaves=leaves,
         method=", ".join(search.steps),
-        seconds=time.perf_counter() - search.began,
+        stopped=search.ended(),
+        seconds=search.watch.elapsed(),
     )

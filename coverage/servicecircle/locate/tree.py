@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ import numpy as np
 from servicecircle.locate.bounds import Multipliers, Nodes
 from servicecircle.locate.certificate import leaf_bound, round_bound
 from servicecircle.locate.core import Core, Floats, Ints
+from servicecircle.locate.watch import Watch
 
 TABLE_NUMBERS = 30_000_000  # multipliers that a tree may hold, 240 MB
 STRONG = 8  # sites that are tried on both sides at a node, at most
@@ -86,13 +86,13 @@ class Tree:
         close = self.best - self.key <= self.gap * max(abs(self.best), 1e-9)
         return not self.open or close or self.hopeless(self.key)
 
-    def run(self, deadline: float, limit: int) -> None:
+    def run(self, watch: Watch, limit: int) -> None:
         """Search until finished, out of time, or at ``limit`` nodes or the memory's end."""
-        while not self.finished() and self.count < limit and time.perf_counter() < deadline:
+        while not self.finished() and self.count < limit and not watch.over():
             if (len(self.done) + len(self.open)) * self.core.shape[0] > TABLE_NUMBERS:
                 return
             node = heapq.heappop(self.open)
-            children = None if self.hopeless(node.key) else self.branch(node, deadline)
+            children = None if self.hopeless(node.key) else self.branch(node, watch)
             if children is None:
                 self.close(node)
                 if not self.hopeless(node.key):
@@ -114,7 +114,7 @@ class Tree:
         """All parts of the tree as it is now."""
         return self.done + self.open
 
-    def branch(self, node: Node, deadline: float) -> list[Node] | None:
+    def branch(self, node: Node, watch: Watch) -> list[Node] | None:
         """Split a node at the site that helps most; None where time ran out or nothing is free."""
         self.best = min(self.best, self.offer(node.y, node.fixings()[0]))
         best: list[Node] | None = None
@@ -122,7 +122,7 @@ class Tree:
         for site in self._candidates(node):
             if best is not None and self._trusted(site):
                 break  # sorted by expectation: the rest promises less than what was tried
-            pair = [self._child(node, site, value, deadline) for value in (1, 0)]
+            pair = [self._child(node, site, value, watch) for value in (1, 0)]
             if any(child is None for child in pair):
                 return best
             children = [child for child in pair if child is not None]
@@ -165,7 +165,7 @@ class Tree:
                 self.tries[side, site] += 1
                 self.losses[side, site] += (child.key - node.key) / distance
 
-    def _child(self, node: Node, site: int, value: int, deadline: float) -> Node | None:
+    def _child(self, node: Node, site: int, value: int, watch: Watch) -> Node | None:
         """One side of a branching, bounded by its parent's multipliers or by its own."""
         path = (*node.path, (site, value))
         child = Node(math.inf, self.count, path, node.proof, node.y)
@@ -176,9 +176,9 @@ class Tree:
         self.count += 1
         if self.hopeless(child.key):
             return child
-        new = self.nodes.solve(into, out, deadline, self.sign * self.best)
+        new = self.nodes.solve(into, out, watch, self.sign * self.best)
         if new is None:
-            return None if time.perf_counter() >= deadline else child
+            return None if watch.over() else child
         child.y = new.y
         if self.sign * new.bound > self.sign * bound:
             child.key, child.proof = self.rounded(new.bound), new

@@ -1,0 +1,80 @@
+"""A run's clock: how long it may still take, whether it was told to stop, and whom it tells.
+
+Ctrl-C does not tear a search apart: it is noted, the search ends at its next look at the clock,
+and returns the best plan so far with the bound that holds by then. A second Ctrl-C ends at once.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from servicecircle.locate.selection import gap_of
+
+#: called with seconds, objective of the best plan, bound, gap (a fraction)
+Callback = Callable[[float, float, float, float], object]
+
+
+class Watch:
+    """The clock of one run. It is over when its time is used up, or when it was interrupted."""
+
+    def __init__(self, seconds: float = math.inf, callback: Callback | None = None) -> None:
+        self.began = time.perf_counter()
+        self.seconds, self.callback = seconds, callback
+        self.interrupted = False
+        self._told = -math.inf
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self.began
+
+    def left(self) -> float:
+        """Seconds left; 0 when it is over."""
+        return 0.0 if self.interrupted else max(0.0, self.seconds - self.elapsed())
+
+    def over(self) -> bool:
+        """Whether the run has to end."""
+        return self.left() <= 0.0
+
+    def tell(self, objective: float, bound: float, *, every: float = 0.0) -> None:
+        """Tell the callback how far the search is, at most once in ``every`` seconds.
+
+        A KeyboardInterrupt out of the callback stops the run as Ctrl-C does.
+        """
+        now = self.elapsed()
+        if self.callback is None or now - self._told < every:
+            return
+        self._told = now
+        try:
+            self.callback(now, objective, bound, gap_of(bound, objective))
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within it, Ctrl-C is noted here (in the main thread; others never hear of it)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+        if before is None or before == signal.SIG_IGN:  # nobody of ours to hand it back to
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> Any:
+            if self.interrupted and callable(before):
+                return before(number, frame)
+            self.interrupted = True
+            return None
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
