@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from servicecircle.plan import Plan, make_plan
@@ -128,6 +130,27 @@ def main_street(folder: Path, **changes: Any) -> Path:
     """The scenario of the town above; ``changes`` are tables, or lines of the question."""
     parts = {"demand": DEMAND, "candidates": CANDIDATES, "existing": EXISTING}
     return write_scenario(folder, **{**parts, **changes})
+
+
+def busy_town(folder: Path, osm: Path, points: int = 4000, **question: Any) -> Path:
+    """A question on a real extract of Helsinki that keeps the machine busy for a while."""
+    rng = np.random.default_rng(0)
+    lng = 24.945 + rng.uniform(-0.008, 0.008, points)
+    lat = 60.172 + rng.uniform(-0.004, 0.004, points)
+    rows = [
+        {"demand_id": f"d{i}", "lng": x, "lat": y, "weight": rng.uniform(1, 50)}
+        for i, (x, y) in enumerate(zip(lng, lat, strict=True))
+    ]
+    sites = [
+        {"site_id": f"c{i}", "lng": row["lng"], "lat": row["lat"]}
+        for i, row in enumerate(rows[: points // 5])
+    ]
+    asked = {"new_sites": 8, "minutes": 5.0, **question}
+    path = write_scenario(folder, demand=rows, candidates=sites, **asked)
+    shutil.copy(osm, folder / "town.osm.pbf")
+    text = path.read_text(encoding="utf-8").replace('"town.osm"', '"town.osm.pbf"')
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def with_status(status: str, *names: str, rows: Sequence[Mapping[str, Any]] = CANDIDATES) -> list:

@@ -29,10 +29,11 @@ from streamlit.testing.v1 import AppTest
 
 from browser import DESKTOP, PHONE
 from conftest import ROOT
+from plans import busy_town
 from servicecircle.check import check_folder
 from servicecircle.coordinates import from_wgs84
 from servicecircle.dashboard import inputs, launch
-from servicecircle.dashboard.asked import Asked, scenario_of
+from servicecircle.dashboard.asked import Asked, Upload, scenario_of
 from servicecircle.dashboard.words import WORDS, Say
 from servicecircle.dashboard.worker import Job
 from servicecircle.dashboard.workspace import Workspace, suffix_of
@@ -110,7 +111,19 @@ def test_the_page_uses_all_words_and_has_none_of_its_own() -> None:
         }  # fmt: skip
         calls = set(re.findall(r'say\(\s*"(\w+)"', text))
         assert calls <= set(WORDS), file.name
-    patterns = ("asked_", "city_", "_none", "_help", "tab_", "proof_", "get_", "is_", "verdict_")
+    patterns = (
+        "asked_",
+        "aim_",
+        "goal_",
+        "city_",
+        "_none",
+        "_help",
+        "tab_",
+        "proof_",
+        "get_",
+        "is_",
+        "verdict_",
+    )
     made = {key for key in WORDS if key.startswith(patterns) or key.endswith(patterns)}
     units = {"people", "points", "relative", "multipliers", "tree", "solver", "network"}
     assert set(WORDS) - used - made - units == set()
@@ -271,6 +284,38 @@ def test_every_target(town: Town) -> None:
         assert target != "share" or f["covered_share"] >= 0.3
 
 
+def test_every_goal(town: Town) -> None:
+    """What new sites are best for: the sentence, the model, and a card of what was optimised."""
+    at = own_city(town)
+    for goal, model, counts in (
+        ("credited", "mclp", "credited"), ("mean_minutes", "p_median", "mean_minutes"),
+        ("most_minutes", "p_center", "most_minutes"),
+    ):  # fmt: skip
+        at.radio(key="goal--zh").set_value(goal).run()
+        assert not at.exception
+        if goal == "credited":
+            assert at.number_input(key="decay_to-5").value == 10
+            assert "10 分钟起不计" in said(at)
+        at.button(key="start").click().run()
+        f = planned(finish(at))
+        assert f["model"] == model
+        label = ZH(counts) if "minutes" in counts else ZH(counts, unit=ZH("people"))
+        shown = {m.label: m.value for m in at.metric}
+        assert float(shown[label].replace(",", "")) == pytest.approx(f["objective"], rel=0.01)
+        assert check_folder(at.session_state["workspace"].result.plan).exit_code == 0
+    # capacities need a column; the candidates here have none
+    at.radio(key="goal--zh").set_value("served").run()
+    at.button(key="start").click().run()
+    finish(at)
+    assert "容量" in at.error[0].value
+    # a share knows no other goal
+    at.radio(key="target--zh").set_value("share").run()
+    assert not [r for r in at.radio if (r.key or "").startswith("goal")]
+    at.number_input(key="share").set_value(30.0).run()
+    at.button(key="start").click().run()
+    assert planned(finish(at))["model"] == "partial_cover"
+
+
 def test_an_error_of_the_plan_is_shown_and_the_result_kept(town: Town) -> None:
     at = own_city(town)
     at.button(key="start").click().run()
@@ -338,6 +383,33 @@ def test_a_cancelled_plan_leaves_nothing(town: Town) -> None:
     assert job.result is None and not job.folder.exists()
     space.settle()
     assert space.result is None and space.error is None
+
+
+def test_a_stopped_search_gives_the_best_plan_so_far(helsinki: Path, tmp_path: Path) -> None:
+    busy_town(tmp_path, helsinki)
+    uploads = tuple(
+        Upload(role, name, tmp_path / name, role, None if role == "network" else "wgs84")
+        for role, name in (
+            ("network", "town.osm.pbf"), ("demand", "demand.csv"), ("candidates", "candidates.csv"),
+        )
+    )  # fmt: skip
+    space = Workspace()
+    space.start(question(uploads=uploads, value=8, minutes=4.0, time_limit=WAIT_S))
+    job = space.job
+    assert job is not None and not job.stoppable
+    while not (job.stoppable or job.finished):
+        time.sleep(0.02)
+    assert job.step == "locate" and "已覆盖" in job.search.text()
+    job.stop()
+    assert job.stopping and not job.stoppable
+    while not job.finished:
+        time.sleep(0.02)
+    space.settle()
+    assert space.result is not None and space.error is None
+    f = space.result.figures
+    assert f["stopped"] == "interrupt" and len(f["new_sites"]) == 8
+    assert any("中途停止" in note["zh"] for note in f["notes"])
+    assert check_folder(space.result.plan).exit_code in (0, 3)
 
 
 def test_the_folder_goes_with_the_visit() -> None:
@@ -596,3 +668,35 @@ def test_the_bundled_city_on_a_phone(chromium: Any, server: Server, tmp_path: Pa
             page.get_by_role("tab", name=ZH(f"tab_{name}")).click()
         page.get_by_text("虚构城市").first.wait_for()
         page.screenshot(path=tmp_path / "phone.png")
+
+
+@pytest.mark.browser
+def test_a_search_is_watched_and_stopped(
+    chromium: Any, server: Server, helsinki: Path, tmp_path: Path
+) -> None:
+    """Best plan, bound and gap stand there live; the button ends the search with that plan."""
+    busy_town(tmp_path, helsinki, 6000)
+    with visiting(chromium, server) as seen:
+        page = seen.page
+        page.get_by_text(ZH("city_own")).click()
+        upload(page, "network", tmp_path / "town.osm.pbf")
+        upload(page, "demand", tmp_path / "demand.csv", "wgs84")
+        upload(page, "candidates", tmp_path / "candidates.csv", "wgs84")
+        fill(page, "minutes", 5)
+        fill(page, "new_sites", 8)
+        page.get_by_text("8 个", exact=True).wait_for()
+        page.locator(".st-key-part_more").get_by_text(ZH("more")).click()
+        fill(page, "time_limit", 3 * WAIT_S)
+        page.locator("[data-test-script-state=notRunning]").wait_for()
+        page.locator(".st-key-start button:not([disabled])").click()
+        page.locator(".st-key-search").get_by_text(
+            re.compile("已覆盖 .* 人 · 上界 .* · 差距")
+        ).wait_for()
+        page.screenshot(path=tmp_path / "search.png")
+        page.get_by_role("button", name=ZH("stop"), disabled=False).click()
+        page.locator(".st-key-figures").wait_for()
+        page.get_by_text("选址优化被中途停止").wait_for()
+        page.locator("[data-test-script-state=notRunning]").wait_for()
+        plan = unzipped(download(page, "zip", tmp_path), tmp_path / "plan")
+        f = agrees(figures_of(page), plan, ZH)
+        assert f["stopped"] == "interrupt" and len(f["new_sites"]) == 8 and f["gap"] > 0

@@ -51,6 +51,15 @@ def knapsack(folder: Path) -> Path:
     return write_scenario(folder, demand=demand, candidates=sites, budget=10.0)
 
 
+def dear_cover(folder: Path) -> Path:
+    """Six sites with their own demand, 55 % of it as cheaply as can be: 26 yuan, by a tree."""
+    weights, costs = (8.9, 9.6, 3.0, 10.0, 6.6, 6.6), (9, 10, 3, 10, 7, 7)
+    demand = [demand_row(f"d{i}", 2000 * i, w) for i, w in enumerate(weights)]
+    sites = [site_row(f"C{i}", 2000 * i, c) for i, c in enumerate(costs)]
+    asked = {"share": 0.55, "minimise": "cost", "length": 10_000.0}
+    return write_scenario(folder, demand=demand, candidates=sites, **asked)
+
+
 @pytest.fixture(scope="session")
 def good(tmp_path_factory):
     """Folders of every model and proof, by name; never written to."""
@@ -63,12 +72,22 @@ def good(tmp_path_factory):
         "partial": {"share": 0.5},
         "cheapest": {"share": 0.5, "minimise": "cost"},
         "districts": {"new_sites": 2, "districts": west_and_east},
+        "median": {"model": "p_median", "new_sites": 2},
+        "center": {"model": "p_center", "new_sites": 1},
+        "decay": {"new_sites": 2, "decay_to_minutes": 15.0},
+        "capacities": {
+            "new_sites": 2,
+            "capacities": True,
+            "candidates": [{**row, "capacity": 30} for row in CANDIDATES],
+            "existing": [{**row, "capacity": 5} for row in EXISTING],
+        },
     }
     folders = {
         name: saved(main_street(base / name, **asked), base / name / "out")
         for name, asked in questions.items()
     }
     folders["tree"] = saved(knapsack(base / "tree"), base / "tree" / "out")
+    folders["dear"] = saved(dear_cover(base / "dear"), base / "dear" / "out")
     return folders
 
 
@@ -83,7 +102,8 @@ def copy(good, tmp_path):
     return make
 
 
-MODELS = ("mclp", "budget", "lscp", "partial", "cheapest", "districts", "tree")
+MODELS = ("mclp", "budget", "lscp", "partial", "cheapest", "districts", "tree", "dear",
+          "median", "center", "decay", "capacities")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -112,7 +132,15 @@ def test_a_weaker_bound_without_proof_of_the_optimum_passes(copy):
     """What a run stopped early says: gap 10 %, not proven, on the word of the solver."""
     folder = copy("mclp")
     edit_json(folder, lambda said: said.update(proof="solver", bound=93.5, gap=0.1, proven=False))
+    assert check_folder(folder).exit_code == 1  # stopped by proof, it says
+    edit_json(folder, lambda said: said.update(stopped="time"))
     assert check_folder(folder).exit_code == 3
+
+
+def test_a_folder_from_before_the_reason_of_the_end_was_stored_passes(copy):
+    folder = copy("mclp")
+    edit_json(folder, lambda said: said.pop("stopped"))
+    assert check_folder(folder).exit_code == 0
 
 
 def test_check_needs_no_solver_and_no_spatial_library(good):
@@ -242,6 +270,68 @@ def test_a_false_figure_is_refused(copy, case):
     name, changes = SAID[case]
     folder = copy(name)
     edit_json(folder, lambda said: said.update(changes))
+    assert check_folder(folder).exit_code == 1
+
+
+# the models that count minutes, credit or flows: (folder, what is said instead), and the folder's
+# own figures moved by a share
+MOVED = {
+    f"{figure} of {name}, {by:+}": (name, figure, by)
+    for name in ("median", "center", "decay", "capacities")
+    for figure in ("objective", "bound")
+    for by in (-0.05, 0.05)
+}
+
+
+@pytest.mark.parametrize("case", MOVED)
+def test_a_false_objective_or_bound_of_any_model_is_refused(copy, case):
+    """With gap and proven made to fit."""
+    name, figure, by = MOVED[case]
+    folder = copy(name)
+
+    def change(said):
+        said[figure] *= 1 + by
+        said["gap"] = abs(said["bound"] - said["objective"]) / said["objective"]
+        said["proven"], said["stopped"] = False, "time"
+
+    edit_json(folder, change)
+    assert check_folder(folder).exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["median", "center", "decay", "capacities"])
+def test_objective_and_bound_moved_together_are_refused(copy, name):
+    folder = copy(name)
+    better = 1.05 if name in ("decay", "capacities") else 0.95
+    edit_json(folder, lambda said: said.update(
+        objective=said["objective"] * better, bound=said["bound"] * better
+    ))  # fmt: skip
+    assert check_folder(folder).exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["median", "center", "decay", "capacities"])
+def test_a_site_flipped_in_any_model_is_refused(copy, name):
+    """In the certificate and in plan.json; the tables tell."""
+    folder = copy(name)
+
+    def swap(arrays):
+        chosen = arrays["chosen"].copy()
+        taken, left = np.flatnonzero(chosen[1:5])[0] + 1, np.flatnonzero(~chosen[1:5])[0] + 1
+        chosen[[taken, left]] = False, True
+        ids = arrays["site_id"]
+        edit_json(folder, lambda said: said.update(
+            chosen=ids[chosen].tolist(), new_sites=ids[1:][chosen[1:]].tolist()
+        ))  # fmt: skip
+        return {"chosen": chosen}
+
+    edit_npz(folder, swap)
+    assert check_folder(folder).exit_code == 1
+
+
+def test_stopped_by_proof_without_a_proof_is_refused(copy):
+    folder = copy("mclp")
+    edit_json(folder, lambda said: said.update(
+        proof="solver", bound=93.5, gap=0.1, proven=False, stopped="proof"
+    ))  # fmt: skip
     assert check_folder(folder).exit_code == 1
 
 
@@ -402,6 +492,44 @@ CERTIFICATE = {
     ),
     "status: existing closed": ("mclp", lambda a: {"status": put(a["status"], 0, "forbidden")}),
     "status: required not chosen": ("mclp", lambda a: {"status": put(a["status"], 3, "required")}),
+    "multipliers of p_median scaled": ("median", lambda a: {"multipliers": a["multipliers"] * 0.9}),
+    "multipliers of p_median raised": ("median", lambda a: {"multipliers": a["multipliers"] * 3}),
+    "multipliers of p_center dropped": (
+        "center", lambda a: {"multipliers": a["multipliers"] * 0},
+    ),
+    "multipliers of decay scaled": ("decay", lambda a: {"multipliers": a["multipliers"] * 1.1}),
+    "multipliers of decay too few": ("decay", lambda a: {"multipliers": a["multipliers"][:-1]}),
+    "multipliers of capacities raised": (
+        "capacities", lambda a: {"multipliers": a["multipliers"] + 1e3},
+    ),
+    "a weight of p_median": ("median", lambda a: {"weight": put(a["weight"], 2, 60.0)}),
+    "a far walk within the cutoff": (
+        "center", lambda a: {"beyond_minutes": put(a["beyond_minutes"], 0, 29.0)},
+    ),
+    "a far walk not finite": (
+        "center", lambda a: {"beyond_minutes": put(a["beyond_minutes"], 0, np.inf)},
+    ),
+    "a far walk to another site": (
+        "center", lambda a: {"beyond_indices": put(a["beyond_indices"], 0, 99)},
+    ),
+    "a far walk stored twice": (
+        "center",
+        lambda a: {"beyond_indices": put(a["beyond_indices"], 0, a["beyond_indices"][1])},
+    ),
+    "far walks kept for a model that has none": (
+        "mclp",
+        lambda a: {"beyond_indptr": a["indptr"] * 0, "beyond_indices": a["indices"][:0],
+                   "beyond_minutes": a["minutes"][:0]},
+    ),
+    "more served than comes": ("capacities", lambda a: {"flow": a["flow"] * 1.5}),
+    "less served than is said": ("capacities", lambda a: {"flow": a["flow"] * 0.5}),
+    "a flow below 0": ("capacities", lambda a: {"flow": put(a["flow"], 0, -1.0)}),
+    "a flow too short": ("capacities", lambda a: {"flow": a["flow"][:-1]}),
+    "capacities raised": ("capacities", lambda a: {"capacity": a["capacity"] * 2}),
+    "a capacity lowered": ("capacities", lambda a: {"capacity": a["capacity"] * 0.5}),
+    "a capacity unknown": (
+        "capacities", lambda a: {"capacity": put(a["capacity"], 3, np.nan)},
+    ),
     "status unknown": ("mclp", lambda a: {"status": put(a["status"], 4, "maybe")}),
     "status: new made existing": ("mclp", lambda a: {"status": put(a["status"], 1, "existing")}),
     "cost lowered": ("budget", lambda a: {"cost": put(a["cost"], 1, 1.0)}),
@@ -449,7 +577,7 @@ CERTIFICATE = {
     "a leaf's row beyond the end": ("tree", lambda a: {"leaf_row": a["leaf_row"] + 99}),
     "a leaf without its multipliers": ("tree", lambda a: {"leaf_row": a["leaf_row"] * 0 - 1}),
     "the tree's multipliers": (
-        "cheapest", lambda a: {"table_multipliers": a["table_multipliers"] * 0,
+        "dear", lambda a: {"table_multipliers": a["table_multipliers"] * 0,
                            "table_share": a["table_share"] * 0},
     ),
     "the tree's multipliers not finite": (
@@ -581,7 +709,10 @@ def test_a_model_without_a_proof_is_refused(copy, name, model):
     edit_json(folder, lambda said: said.update(model=model, proof="solver"))
     edit_toml(folder, model=model)
     failed = summary(check_folder(folder).failed, "en")
-    assert "✗ scenario.toml" in failed
+    wanted = (
+        "scenario.toml" if model == "faith" else "the certificate holds the arrays of its model"
+    )
+    assert f"✗ {wanted}" in failed
 
 
 def test_a_target_that_does_not_fit_the_model_is_refused(copy):
@@ -852,6 +983,25 @@ def test_rebuild_finds_minutes_that_were_edited_everywhere(copy):
     edit_parquet(folder, lambda t: t.assign(minutes=t["minutes"] * 0.99))
     assert check_folder(folder).exit_code == 0
     assert "步行分钟数相同" in summary(rebuilt(folder).failed)
+
+
+def test_rebuild_finds_far_walks_that_were_edited(copy):
+    """Nobody walks so far in the plan: only the streets can tell."""
+    folder = copy("median")
+    edit_npz(folder, lambda a: {"beyond_minutes": a["beyond_minutes"] * 0 + 30.5})
+    report = check_folder(folder)
+    assert report.exit_code == 0
+    rebuild(folder, report)
+    assert [claim.en for claim in report.failed] == ["the same minutes"]
+
+
+def test_rebuild_finds_capacities_that_are_not_the_tables(copy):
+    folder = copy("capacities")
+    edit_npz(folder, lambda a: {"capacity": put(a["capacity"], 5, 7.0)})  # of the forbidden C5
+    report = check_folder(folder)
+    assert report.exit_code == 0
+    rebuild(folder, report)
+    assert [claim.en for claim in report.failed] == ["as read again: sites: capacity"]
 
 
 def test_rebuild_finds_walks_that_are_not_there(copy):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from commands import Command, names, process, start
@@ -20,11 +19,11 @@ from plans import (
     CANDIDATES,
     DEMAND,
     answer,
+    busy_town,
     main_street,
     saved,
     site_row,
     with_status,
-    write_scenario,
     write_table,
 )
 from servicecircle import plan_folder
@@ -103,6 +102,19 @@ def test_the_default_folder_is_named_after_the_osm_file(run, tmp_path):
         ({"new_sites": 2}, ["--model", "lscp"], {"model": "lscp"}),
         ({}, ["--minutes", "7", "--seed", "5"], {"model": "lscp", "minutes": 7.0, "seed": 5}),
         ({"minimise": "cost"}, ["--time-limit", "9"], {"minimise": "cost", "time_limit": 9.0}),
+        ({"new_sites": 2}, ["--model", "p_median"], {"model": "p_median", "new_sites": 2}),
+        (
+            {"new_sites": 2, "model": "p_center"},
+            ["--new-sites", "1"],
+            {"model": "p_center", "new_sites": 1},
+        ),
+        ({"new_sites": 2, "model": "p_center"}, ["--share", "0.5"], {"model": "partial_cover"}),
+        (
+            {"new_sites": 2},
+            ["--decay-to-minutes", "15"],
+            {"model": "mclp", "decay_to_minutes": 15.0},
+        ),
+        ({"new_sites": 2, "capacities": True}, ["--no-capacities"], {"capacities": False}),
     ],
 )
 def test_options_replace_the_scenarios(run, tmp_path, asked, options, expected):
@@ -113,6 +125,25 @@ def test_options_replace_the_scenarios(run, tmp_path, asked, options, expected):
     assert {key: found[key] for key in expected} == expected
     assert len({"new_sites", "budget", "share"} & set(found)) <= 1
     assert check_folder(tmp_path / "out").exit_code == 0
+
+
+def test_what_a_search_found_is_one_line_more(run, tmp_path):
+    done = run("plan", main_street(tmp_path, new_sites=2))
+    lines = done.err.splitlines()
+    found = [line for line in lines if "差距" in line]
+    assert len(lines) == 7
+    assert found == [lines[lines.index("选址优化 …") + 1]]
+    assert found[0].startswith("  已覆盖 85 人 · 上界 85 · 差距 0.00% · 已证明最优 · ")
+    done = run("--lang", "en", "plan", main_street(tmp_path, new_sites=2, model="p_center"))
+    assert "farthest 15.00 minutes · at least 15.00 · gap 0.00% · proven optimal" in done.err
+    assert "longest walk to the nearest station: 15.00 minutes" in done.out
+
+
+def test_capacities_without_the_column_are_one_message(run, tmp_path):
+    done = run("plan", main_street(tmp_path, new_sites=2), "--capacities", "--out", "out")
+    assert done.code == 2
+    assert "“容量”列" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_tables_on_the_command_line_replace_the_scenarios(run, tmp_path):
@@ -325,39 +356,49 @@ def test_two_processes_into_one_folder(tmp_path):
 
 @pytest.fixture
 def busy(helsinki, tmp_path):
-    """A question on Helsinki that keeps the machine busy for a few seconds."""
-    rng = np.random.default_rng(0)
-    lng, lat = 24.945 + rng.uniform(-0.008, 0.008, 3000), 60.172 + rng.uniform(-0.004, 0.004, 3000)
-    rows = [
-        {"demand_id": f"d{i}", "lng": x, "lat": y, "weight": rng.uniform(1, 50)}
-        for i, (x, y) in enumerate(zip(lng, lat, strict=True))
-    ]
-    sites = [{"site_id": f"c{i}", **{k: r[k] for k in ("lng", "lat")}} for i, r in enumerate(rows)]
-    path = write_scenario(
-        tmp_path, demand=rows, candidates=sites[:600], new_sites=12, minutes=4.0
-    )  # fmt: skip
-    shutil.copy(helsinki, tmp_path / "town.osm.pbf")
-    text = path.read_text(encoding="utf-8").replace('"town.osm"', '"town.osm.pbf"')
-    path.write_text(text, encoding="utf-8")
-    return path
+    return busy_town(tmp_path, helsinki)
 
 
-@pytest.mark.parametrize("step", ["计算步行时间", "选址优化"])
-def test_ctrl_c_leaves_nothing_half_written(busy, tmp_path, step):
-    before = names(tmp_path)
+def interrupted(path: Path, folder: Path, step: str, *, times: int = 1) -> tuple[int, str, str]:
+    """``plan`` with SIGINT (so many, half a second apart) once ``step`` is announced."""
     running = start(
-        "plan", busy, "--out", tmp_path / "out",
+        "plan", path, "--out", folder,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
+    before = b""
     for line in running.stderr:
+        before += line
         if step in line.decode():
-            running.send_signal(signal.SIGINT)
             break
-    _, err = running.communicate(timeout=120)
-    assert running.returncode == 130, err.decode()
-    assert "已中断" in err.decode()
-    assert "Traceback" not in err.decode()
+    for _ in range(times):
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    out, err = running.communicate(timeout=120)
+    return running.returncode, out.decode(), (before + err).decode()
+
+
+@pytest.mark.parametrize("step", ["计算步行时间", "绘制地图"])
+def test_ctrl_c_leaves_nothing_half_written(helsinki, tmp_path, step):
+    busy = busy_town(tmp_path, helsinki, time_limit=2.0)
+    before = names(tmp_path)
+    code, _, err = interrupted(busy, tmp_path / "out", step)
+    assert code == 130, err
+    assert "已中断" in err
+    assert "Traceback" not in err
     assert names(tmp_path) == before
+
+
+def test_ctrl_c_while_the_sites_are_chosen_keeps_the_best_plan(busy, tmp_path):
+    code, out, err = interrupted(busy, tmp_path / "out", "选址优化")
+    assert code == 0, err
+    assert "Traceback" not in err
+    plan = said(tmp_path / "out")
+    assert (plan["stopped"], plan["proven"]) == ("interrupt", False)
+    assert len(plan["new_sites"]) == 8
+    assert any("中途停止" in n["zh"] and "interrupted" in n["en"] for n in plan["notes"])
+    assert "选址优化被中途停止" in err
+    assert "中途停止" in out  # beside the gap
+    assert check_folder(tmp_path / "out").exit_code in (0, 3)
 
 
 def test_a_killed_run_leaves_the_old_plan(tmp_path):

@@ -80,6 +80,12 @@ def test_every_subset_by_the_interior_point(model: str, monkeypatch: pytest.Monk
     _against_brute_force(model, range(1000, 1100))
 
 
+def test_every_subset_by_column_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "SIMPLEX_ENTRIES", 0)
+    monkeypatch.setattr(bounds, "WHOLE_SITES", 0)
+    _against_brute_force("mclp", range(5000, 5300), rows=40, sites=11)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_subset_by_subgradient_steps(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "SIMPLEX_ENTRIES", 0)
@@ -94,7 +100,7 @@ def test_every_subset_by_trees(model: str, entries: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(bounds, "SIMPLEX_ENTRIES", entries)
     monkeypatch.setattr(solve, "improve", lambda core, start, *_: start)
     monkeypatch.setattr(solve, "_local_search", lambda *_: None)
-    assert _against_brute_force(model, range(4000, 4150), rows=40, sites=11)["tree"] > 5
+    assert _against_brute_force(model, range(4000, 4300), rows=40, sites=11)["tree"] > 5
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -395,7 +401,17 @@ def test_wrong_shapes_types_and_indices_are_refused(options: dict) -> None:
 
 
 def test_the_public_names() -> None:
-    assert set(locate.__all__) == {"Leaves", "Selection", "lscp", "mclp", "partial_cover"}
+    assert set(locate.__all__) == {
+        "Leaves",
+        "Selection",
+        "lscp",
+        "mclp",
+        "mclp_alternatives",
+        "mclp_curve",
+        "p_center",
+        "p_median",
+        "partial_cover",
+    }
 
 
 def test_no_spatial_library_is_imported() -> None:

@@ -13,8 +13,15 @@ import scipy.sparse as sp
 
 from covering_cases import MODELS, Case, random_case
 from servicecircle.errors import QuestionError
-from servicecircle.locate import Selection, certificate, solve
-from servicecircle.locate.certificate import certified_bound, round_bound, tree_partitions
+from servicecircle.locate import Leaves, Selection, certificate, solve
+from servicecircle.locate.certificate import (
+    REPEAT,
+    certified_bound,
+    facts,
+    round_bound,
+    tree_partitions,
+    tree_paths,
+)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -144,6 +151,109 @@ def test_partitions(paths: list[list[tuple[int, int]]], whole: bool) -> None:
     indptr = np.cumsum([0, *map(len, paths)])
     free = np.array([True, True, False])
     assert tree_partitions(free, indptr, flat[:, 0], flat[:, 1]) is whole
+
+
+def _written_out(leaves: Leaves) -> Leaves:
+    """The same tree with every path in full."""
+    paths = list(tree_paths(leaves.indptr, leaves.site, leaves.value))
+    return replace(
+        leaves,
+        indptr=np.cumsum([0, *(len(sites) for sites, _ in paths)]),
+        site=np.concatenate([sites for sites, _ in paths]),
+        value=np.concatenate([values for _, values in paths]),
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_abridged_paths_say_the_same_as_full_ones(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorter = 0
+    for case, selection in _trees(model, monkeypatch):
+        assert selection.leaves is not None
+        full = _written_out(selection.leaves)
+        assert REPEAT not in full.value
+        free = np.ones(case.covers.shape[1], bool)
+        assert tree_partitions(free, full.indptr, full.site, full.value)
+        assert case.certified(replace(selection, leaves=full)) == case.certified(selection)
+        shorter += len(selection.leaves.site) < len(full.site)
+    assert shorter or model == "lscp"
+
+
+def _caterpillar(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A tree that decides ``n`` sites one after the other: indptr, site, value."""
+    paths = [[(0, 1)], [(0, 0), (1, 1)]]
+    paths += [[(i - 1, REPEAT), (i - 1, 0), (i, 1)] for i in range(2, n)]
+    paths += [[(n - 1, REPEAT), (n - 1, 0)]]
+    flat = np.array([step for path in paths for step in path])
+    return np.cumsum([0, *map(len, paths)]), flat[:, 0], flat[:, 1]
+
+
+def test_thousands_of_fixings_take_thousands_of_entries() -> None:
+    n = 3000
+    indptr, site, value = _caterpillar(n)
+    free = np.ones(n, bool)
+    assert len(site) < 3 * n
+    assert tree_partitions(free, indptr, site, value, abridged=True)
+    assert not tree_partitions(free, indptr, site, value), "only where abridged paths are allowed"
+    lengths = [len(sites) for sites, _ in tree_paths(indptr, site, value)]
+    assert lengths == [*range(1, n + 1), n]
+    g = np.random.default_rng(0)
+    for at in g.integers(0, len(site), 40):
+        for arrays in (
+            (indptr, site, np.where(np.arange(len(site)) == at, (value + 1) % 3, value)),
+            (indptr, np.where(np.arange(len(site)) == at, (site + 7) % n, site), value),
+        ):
+            assert not tree_partitions(free, *arrays, abridged=True)
+    for short in (indptr[:-1], indptr[:1]):
+        assert not tree_partitions(free, short, site, value, abridged=True)
+    closed = free.copy()
+    closed[1234] = False
+    assert not tree_partitions(closed, indptr, site, value, abridged=True)
+
+
+@pytest.mark.parametrize("again", [-1, 2, 10**9])
+def test_repeating_more_than_there_is_is_refused(again: int) -> None:
+    indptr, site, value = np.array([0, 1, 3]), np.array([0, again, 0]), np.array([1, REPEAT, 0])
+    assert not tree_partitions(np.ones(3, bool), indptr, site, value, abridged=True)
+    with pytest.raises(ValueError, match="repeats"):
+        list(tree_paths(indptr, site, value))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_domination_over_rows_that_the_path_leaves_open(model: str) -> None:
+    """What open sites of the path cover does not count; whatever is accepted still holds."""
+    beyond = refused = 0
+    for seed in range(300):
+        case, g = random_case(model, seed), np.random.default_rng(seed)
+        best, question = case.best(), case.question()
+        f = facts(model, **question)
+        free = np.flatnonzero(f.free)
+        if best is None or len(free) < 3:
+            continue
+        first, site, by = g.permutation(free)[:3]
+        lam = g.random(len(case.weight)) * (case.weight if model == "mclp" else 1.0)
+        mu = 2.0 if model == "partial_cover" else 0.0
+        tree = {
+            "leaf_indptr": np.array([0, 1, 3, 5]),
+            "leaf_site": np.array([first, first, site, first, site]),
+            "leaf_value": np.array([0, 1, 1, 1, 0]),
+            "leaf_row": np.array([0, -1 - by, 0]),
+            "table_group": np.arange(len(lam)),
+            "table_multipliers": lam[None],
+            "table_share": np.array([mu]),
+            "table_budget": np.zeros(1),
+        }
+        try:
+            bound = certified_bound(model, multipliers=lam, **tree, **question)
+        except ValueError:
+            refused += 1
+            continue
+        assert bound >= best - 1e-9 if model == "mclp" else bound <= best + 1e-9, seed
+        rows = case.covers & f.open[:, None]
+        beyond += not np.all(rows[:, by] >= rows[:, site])
+    assert refused
+    assert beyond
 
 
 def test_a_certificate_survives_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ def test_every_figure_of_a_plan(tmp_path):
         "gap": 0.0,
         "proven": True,
         "proof": "multipliers",
+        "stopped": "proof",
         "covered_weight": 85.0,
         "total_weight": 153.0,
         "covered_points": 4,

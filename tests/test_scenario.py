@@ -46,6 +46,9 @@ def test_defaults_are_the_contracts():
         ({"share": 1}, "partial_cover"),
         ({"model": "lscp"}, "lscp"),
         ({"model": "mclp", "new_sites": 3}, "mclp"),
+        ({"model": "p_median", "new_sites": 3}, "p_median"),
+        ({"model": "p_center", "budget": 5.0}, "p_center"),
+        ({"decay_to_minutes": 30.0, "new_sites": 3}, "mclp"),
     ],
 )
 def test_the_target_implies_the_model(question, model):
@@ -75,14 +78,24 @@ def test_every_default_is_named_in_a_plans_scenario(tmp_path):
         "legs_avoid", "steps_factor", "signal_seconds", "attribution",
     }  # fmt: skip
     assert set(data["question"]) == {
-        "model", "minutes", "new_sites", "minimise", "time_limit", "seed",
+        "model", "minutes", "new_sites", "minimise", "capacities", "time_limit", "seed",
     }  # fmt: skip
     assert {"file", "datum", "area"} == set(data["demand"])
     assert {"file", "datum", "area"} == set(data["sites"]["candidates"])
     assert data["demand"]["file"] == "../demand.csv"
 
 
-@pytest.mark.parametrize("question", [{"new_sites": 2}, {"budget": 300.0}, {}, {"share": 0.5}])
+QUESTIONS = [
+    {"new_sites": 2},
+    {"budget": 300.0},
+    {},
+    {"share": 0.5},
+    {"model": "p_median", "new_sites": 2},
+    {"new_sites": 2, "decay_to_minutes": 12.0},
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_a_plan_runs_again_from_its_own_folder(tmp_path, question):
     """Also after the tree that holds data and folder has moved."""
     out = saved(main_street(tmp_path / "here", **question), tmp_path / "here" / "plans" / "out")
@@ -170,6 +183,8 @@ def test_an_unknown_key_names_the_nearest_known_one(data, key, nearest):
         ({"question": {"seed": 2**31}}, "2147483648", "要小于 2.14748e+09", "below"),
         ({"question": {"time_limit": 0}}, "question.time_limit = 0", "要大于 0", "above 0"),
         ({"question": {"model": "p_hub"}}, '"p_hub"', "只能是 mclp、", "one of mclp, "),
+        ({"question": {"capacities": 1}}, "question.capacities = 1", "true", "true"),
+        ({"question": {"decay_to_minutes": 999}}, "999", "不能大于 240", "at most 240"),
         ({"question": {"minimise": "money"}}, '"money"', "只能是 stations、cost", "stations, cost"),
         ({"demand": {"datum": "gcj"}}, '"gcj"', "只能是 wgs84、gcj02、bd09", "wgs84, gcj02, bd09"),
         ({"demand": "a.csv"}, 'demand = "a.csv"', "这里要一个表", "a table is wanted"),
@@ -194,6 +209,25 @@ def test_a_wrong_value_names_key_value_and_mend(data, found, mend, mend_en):
         ({"model": "mclp"}, "模型 mclp 要给 new_sites 或 budget", "wants new_sites or budget"),
         ({"model": "mclp", "share": 0.5}, "实际给了 share", "share was given"),
         ({"model": "partial_cover"}, "要给 share", "wants share"),
+        ({"model": "p_median"}, "模型 p_median 要给 new_sites 或 budget", "new_sites or budget"),
+        ({"model": "p_center", "share": 0.5}, "实际给了 share", "share was given"),
+        (
+            {"new_sites": 3, "decay_to_minutes": 30.0, "capacities": True},
+            "不能同时用",
+            "cannot be combined",
+        ),
+        (
+            {"new_sites": 3, "decay_to_minutes": 15.0},
+            "要大于标准 minutes = 15",
+            "above the standard, minutes = 15",
+        ),
+        ({"decay_to_minutes": 30.0}, "这里是 lscp", "this is lscp"),
+        ({"share": 0.5, "capacities": True}, "这里是 partial_cover", "this is partial_cover"),
+        (
+            {"model": "p_median", "new_sites": 3, "capacities": True},
+            "capacities 只能用于模型 mclp",
+            "goes with the model mclp only",
+        ),
     ],
 )
 def test_targets_and_models_must_fit(question, zh, en):

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from servicecircle.errors import PlannerError
     from servicecircle.fetching.fetch import fetch_place
     from servicecircle.legs import OpenLegs, snap_around
-    from servicecircle.locate import Selection, lscp, mclp, partial_cover
+    from servicecircle.locate import (
+        Selection,
+        lscp,
+        mclp,
+        mclp_alternatives,
+        mclp_curve,
+        p_center,
+        p_median,
+        partial_cover,
+    )
     from servicecircle.maps import map_html, plan_map
     from servicecircle.obstacles import read_obstacles
     from servicecircle.plan import Plan, make_plan
@@ -58,8 +67,12 @@ _HOME = {
     "make_scenario": "scenario",
     "map_html": "maps",
     "mclp": "locate",
+    "mclp_alternatives": "locate",
+    "mclp_curve": "locate",
     "network_from_graph": "streets.street_graph",
     "network_from_lines": "streets.line_layer",
+    "p_center": "locate",
+    "p_median": "locate",
     "partial_cover": "locate",
     "plan_map": "maps",
     "reached_streets": "circles.exact_circles",
@@ -102,8 +115,12 @@ __all__ = [
     "make_scenario",
     "map_html",
     "mclp",
+    "mclp_alternatives",
+    "mclp_curve",
     "network_from_graph",
     "network_from_lines",
+    "p_center",
+    "p_median",
     "partial_cover",
     "plan_map",
     "reached_streets",

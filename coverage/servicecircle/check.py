@@ -1,16 +1,17 @@
 """Check a plan folder: every claim counted again from what is stored, with numpy, no solver.
 
-    check             is the certificate sound, do plan.json's figures follow from it, the bound
+    check             is the certificate sound, do plan.json's figures follow from it
     ├── plan_schema   is plan.json what its schema allows
+    ├── check_bound   objective, bound and gap of every model
     ├── check_tables  demand.parquet, stations.csv, stations.geojson
     └── check_report  claims, and how they are told
     check_streets     --rebuild: walks again from the OSM file
     └── check_inputs  --rebuild: demand, sites and districts again from tables and OSM file
 
 Coverage comes from the stored minutes, the bound from the stored multipliers or leaves
-(`locate.certificate`). The check takes the stored walks, weights, costs and statuses as given:
-whether they are what the streets and tables say, only ``--rebuild`` can tell. Not checked at all:
-``map.html``, and in ``plan.json`` the notes and seconds.
+(`locate.certificate`, and its like for other models). The check takes the stored walks, weights,
+costs, capacities and statuses as given: whether they are what the streets and tables say, only
+``--rebuild`` can tell. Not checked at all: ``map.html``, and in ``plan.json`` notes and seconds.
 """
 
 from __future__ import annotations
@@ -21,17 +22,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from servicecircle.check_bound import check_bound
 from servicecircle.check_report import MISFITS, Report, summary
 from servicecircle.check_tables import check_demand, check_stations
 from servicecircle.errors import ScenarioError
-from servicecircle.locate.certificate import allowance, certified_bound, target_weight
+from servicecircle.locate.certificate import allowance
 from servicecircle.plan_schema import misfits, schema
 from servicecircle.scenario import make_scenario
-from servicecircle.stored_plan import ARRAYS, MINUTES_TOLERANCE, Stored, read_folder
+from servicecircle.stored_plan import (
+    ARRAYS,
+    FAR_ARRAYS,
+    FLOW_ARRAYS,
+    MINUTES_TOLERANCE,
+    Stored,
+    read_folder,
+)
 
 __all__ = ["CUTOFF_MINUTES", "Report", "check_folder", "summary"]
 
-PROVEN_GAP = 1e-6
 CUTOFF_MINUTES = 30.0
 FAR_GAP_M = 100.0
 LEG_SLACK_M = 1e-3  # minutes are stored to far less than a millimetre's walk
@@ -47,7 +55,7 @@ def check_folder(folder: str | Path) -> Report:
         if not report.failed:
             for step in (
                 _check_form, _check_inputs, _check_sites, _check_standards, _check_counts,
-                _check_districts, check_stations, check_demand, _check_bound,
+                _check_districts, check_stations, check_demand, check_bound,
             ):  # fmt: skip
                 step(stored, report)
     except MISFITS as error:
@@ -61,19 +69,35 @@ def check_folder(folder: str | Path) -> Report:
 def _check_arrays(stored: Stored, report: Report) -> None:
     """The certificate's arrays have the right shapes and sane numbers."""
     a = stored.arrays
-    indptr, indices = a["indptr"], a["indices"]
+    q, indptr, indices = stored.question, a["indptr"], a["indices"]
+    wanted = {**ARRAYS, **(FAR_ARRAYS if _by_distance(stored) else {})}
+    wanted |= FLOW_ARRAYS if q.get("capacities") else {}
+    report.claim(
+        "证书里有这个模型要用的数组", "the certificate holds the arrays of its model",
+        a.keys() == wanted.keys(),
+    )  # fmt: skip
+    if report.failed:
+        return
     size = {"demand": len(a["demand_id"]), "site": len(a["site_id"]), "pair": len(indices)}
+    size["far"] = len(a.get("beyond_indices", ()))
     n, m = size["demand"], size["site"]
-    lengths = all(len(a[k]) == size[per] for k, (_, per) in ARRAYS.items() if per in size)
+    lengths = all(len(a[k]) == size[per] for k, (_, per) in wanted.items() if per in size)
     report.claim("每行一个数", "one number per demand point, site and walk", lengths and n and m)
-    sound = len(indptr) == n + 1 and indptr[0] == 0 and indptr[-1] == len(indices)
-    sound = sound and np.all(np.diff(indptr) >= 0) and np.all((indices >= 0) & (indices < m))
+    sound = _is_sound(indptr, indices, n, m)
+    if _by_distance(stored):
+        sound = sound and _is_sound(a["beyond_indptr"], a["beyond_indices"], n, m)
     report.claim("步行矩阵完好", "the stored matrix is sound", sound)
     if report.failed:
         return
-    pairs = stored.rows * m + indices
-    report.claim("没有重复的步行", "no walk is stored twice", len(np.unique(pairs)) == len(indices))
-    for name in ("minutes", "weight", "gap_m", "site_gap_m"):
+    pairs = _all_pairs(stored)
+    report.claim("没有重复的步行", "no walk is stored twice", len(np.unique(pairs)) == len(pairs))
+    for name in (
+        "minutes",
+        "weight",
+        "gap_m",
+        "site_gap_m",
+        *(["beyond_minutes"] if size["far"] else []),
+    ):
         numbers = a[name]
         ok = np.all((numbers >= 0) & (np.isfinite(numbers) | (name in ("gap_m", "site_gap_m"))))
         report.claim(f"{name} 为有限非负数", f"{name} is finite and not negative", ok)
@@ -90,24 +114,59 @@ def _check_arrays(stored: Stored, report: Report) -> None:
     report.claim(
         "站点状态都认识", "every site has a known status", np.all(stored.status(*STATUSES))
     )
+    if report.failed:
+        return
     _check_walks(stored, report)
+    proof = len(a["multipliers"]) == stored.proof_rows
+    report.claim("每行一个乘子", "one multiplier per row of the proof", proof)
     _check_leaves(stored, report)
 
 
+def _by_distance(stored: Stored) -> bool:
+    return stored.question["model"] in ("p_median", "p_center")
+
+
+def _is_sound(indptr: NDArray[np.int64], indices: NDArray[np.int64], n: int, m: int) -> bool:
+    """Whether CSR arrays hold a matrix of n rows and m columns."""
+    ends = len(indptr) == n + 1 and indptr[0] == 0 and indptr[-1] == len(indices)
+    return bool(ends and np.all(np.diff(indptr) >= 0) and np.all((indices >= 0) & (indices < m)))
+
+
+def _all_pairs(stored: Stored) -> NDArray[np.int64]:
+    """One number per stored walk, those beyond the cutoff included."""
+    a, m = stored.arrays, len(stored.chosen)
+    pairs = stored.rows * m + a["indices"]
+    if not _by_distance(stored):
+        return pairs
+    far = np.repeat(np.arange(len(stored.weight)), np.diff(a["beyond_indptr"]))
+    return np.concatenate([pairs, far * m + a["beyond_indices"]])
+
+
 def _check_walks(stored: Stored, report: Report) -> None:
-    """No walk is shorter than its two legs, or longer than the cutoff."""
+    """No walk is shorter than its two legs; within the cutoff, or beyond it, as it is stored."""
     a = stored.arrays
-    legs = a["gap_m"][stored.rows] + a["site_gap_m"][a["indices"]]
+    cutoff = max(
+        CUTOFF_MINUTES,
+        float(a["minutes_required"].max()),
+        float(stored.question.get("decay_to_minutes", 0)),
+    )
+    within = np.all(a["minutes"] <= cutoff + MINUTES_TOLERANCE)
+    walks = [(stored.rows, a["indices"], a["minutes"])]
+    if _by_distance(stored):
+        far = np.repeat(np.arange(len(stored.weight)), np.diff(a["beyond_indptr"]))
+        walks.append((far, a["beyond_indices"], a["beyond_minutes"]))
+        within = within and np.all(a["beyond_minutes"] > cutoff)
+    report.claim("步行不超过截断时间", "no walk is longer than the cutoff", within)
     part = stored.scenario["network"]
-    metres = a["minutes"] * float(part.get("leg_speed_kmh", part["speed_kmh"])) * 1000 / 60
+    metres = float(part.get("leg_speed_kmh", part["speed_kmh"])) * 1000 / 60
     report.claim(
         "步行不短于两端到路的距离",
         "no walk is shorter than its legs off the network",
-        np.all(metres >= legs - LEG_SLACK_M),
+        all(
+            np.all(minutes * metres >= a["gap_m"][row] + a["site_gap_m"][site] - LEG_SLACK_M)
+            for row, site, minutes in walks
+        ),
     )
-    cutoff = max(CUTOFF_MINUTES, float(a["minutes_required"].max()))
-    within = np.all(a["minutes"] <= cutoff + MINUTES_TOLERANCE)
-    report.claim("步行不超过截断时间", "no walk is longer than the cutoff", within)
 
 
 def _check_leaves(stored: Stored, report: Report) -> None:
@@ -121,12 +180,12 @@ def _check_leaves(stored: Stored, report: Report) -> None:
     sound = sound and len(t["leaf_row"]) == len(ends) - 1 and np.all(t["leaf_row"] < rows)
     sound = sound and len(t["table_share"]) == len(t["table_budget"]) == rows
     for name, low, high in (
-        ("leaf_site", 0, len(stored.chosen)),
+        ("leaf_site", 0, len(stored.chosen) + 1),  # or how much of a path is repeated
         ("leaf_row", -len(stored.chosen), rows),
         ("table_group", -1, groups),
     ):
         sound = sound and np.all((t[name] >= low) & (t[name] < high))
-    sound = sound and len(t["table_group"]) == len(stored.weight)
+    sound = sound and len(t["table_group"]) == stored.proof_rows
     report.claim("分支树完好", "the stored tree is sound", sound)
 
 
@@ -275,89 +334,3 @@ def _check_districts(stored: Stored, report: Report) -> None:
         where = f"district “{row['district']}”"
         report.equal(f"covered_share of {where}", row["covered_share"], share)
         report.equal(f"stations of {where}", row["stations"], count)
-
-
-# --- the bound ------------------------------------------------------------------------------------
-
-
-def _check_bound(stored: Stored, report: Report) -> None:
-    """Objective, bound and gap; whether the stored proof carries the stated bound."""
-    said, model = stored.said, stored.said["model"]
-    objective = _objective(stored)
-    report.equal("objective", said["objective"], objective)
-    gap = abs(said["bound"] - objective) / max(abs(objective), 1e-9)
-    report.equal("gap", said["gap"], gap)
-    report.equal("proven", said["proven"], bool(gap <= PROVEN_GAP))
-    better = said["bound"] - objective if model == "mclp" else objective - said["bound"]
-    slack = 1e-9 * max(abs(objective), abs(said["bound"])) + 1e-12
-    report.claim("界在正确的一侧", "the bound is on the right side", better >= -slack)
-    covered = stored.times_covered(stored.chosen) > 0
-    if model == "partial_cover":
-        target = target_weight(stored.weight, float(stored.question["share"]))
-        done = float(stored.weight[covered].sum())
-        report.claim("达到了所问的覆盖率", "the share asked for is covered", done >= target)
-    if model == "lscp":
-        same = np.array_equal(stored.reachable, covered)
-        report.claim("能覆盖的都覆盖了", "all that can be covered is covered", same)
-    by_cost = _by_cost(stored)
-    costs = _costs(stored)
-    if by_cost:
-        report.claim("备选点都有费用", "every site has a cost", not np.isnan(costs).any())
-    if said["proof"] == "solver":
-        report.solver_only = True
-        return
-    known = said["proof"] in (("multipliers", "tree") if stored.leaves else ("multipliers",))
-    report.claim("证明种类可复算", "the proof is of a kind that is stored", known)
-    bound = _recomputed_bound(stored, costs if by_cost else None)
-    report.equal("bound", said["bound"], bound)
-
-
-def _objective(stored: Stored) -> float:
-    if stored.said["model"] == "mclp":
-        return float(stored.weight[stored.times_covered(stored.chosen) > 0].sum())
-    if stored.question["minimise"] == "cost":
-        return float(stored.arrays["cost"][stored.new].sum())
-    return float(stored.new.sum())
-
-
-def _by_cost(stored: Stored) -> bool:
-    return stored.question["minimise"] == "cost" or "budget" in stored.question
-
-
-def _costs(stored: Stored) -> NDArray[np.float64]:
-    """What sites cost: nothing for those that stand already or are never opened."""
-    cost = np.array(stored.arrays["cost"], float)
-    cost[stored.status("existing", "forbidden")] = 0.0
-    return cost
-
-
-def _recomputed_bound(stored: Stored, cost: NDArray[np.float64] | None) -> float:
-    a, q, model = stored.arrays, stored.question, stored.said["model"]
-    n = len(stored.weight)
-    # lscp is put to the rows that can be covered at all
-    rows = np.flatnonzero(stored.reachable) if model == "lscp" else np.arange(n)
-    row, site = stored.pairs
-    place = np.full(n, -1)
-    place[rows] = np.arange(len(rows))
-    keep = place[row] >= 0
-    counts = np.bincount(place[row[keep]], minlength=len(rows))
-    leaves = {}
-    if stored.said["proof"] == "tree":
-        leaves = {**stored.leaves, "table_group": stored.leaves["table_group"][rows]}
-    return certified_bound(
-        model,
-        indptr=np.concatenate([[0], np.cumsum(counts)]),
-        indices=site[keep],
-        weight=stored.weight[rows],
-        cost=cost,
-        fixed=stored.status("existing"),
-        required=stored.status("required"),
-        forbidden=stored.status("forbidden"),
-        sites=q.get("new_sites"),
-        budget=q.get("budget"),
-        share=q.get("share"),
-        multipliers=a["multipliers"][rows],
-        share_multiplier=float(a["share_multiplier"]),
-        budget_multiplier=float(a["budget_multiplier"]),
-        **leaves,
-    )

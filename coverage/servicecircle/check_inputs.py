@@ -94,6 +94,8 @@ def compare_inputs(stored: Stored, walking: Walking, report: Report) -> None:
         "cost": a["cost"],
         "district": a["site_district"],
     }
+    if "capacity" in a:
+        sites["capacity"] = a["capacity"]
     _compare_columns("demand", demand, brought.demand, report)
     if _compare_columns("sites", sites, brought.sites, report):
         _compare_stations(stored, brought.sites, report)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from servicecircle.check import CUTOFF_MINUTES
 from servicecircle.check_inputs import compare_inputs, require_tables, same_tables
 from servicecircle.check_report import MISFITS, Report
+from servicecircle.distances import all_walks
 from servicecircle.errors import OutputError, ScenarioError
+from servicecircle.plan import cutoff_of
 from servicecircle.reach import TravelTimes
 from servicecircle.scenario import load_scenario
 from servicecircle.snapping import Snapped
@@ -60,9 +62,18 @@ def _compare(stored: Stored, walking: Walking, report: Report) -> None:
     a, network = stored.arrays, walking.network
     demand = walking.feet(pd.DataFrame({"lng": a["demand_lng"], "lat": a["demand_lat"]}))
     sites = walking.feet(pd.DataFrame({"lng": a["site_lng"], "lat": a["site_lat"]}))
-    cutoff = max(CUTOFF_MINUTES, float(a["minutes_required"].max()))
-    times = walking.times(demand, sites, cutoff)
-    _compare_walks(stored, times, cutoff, report)
+    q = walking.scenario.question
+    cutoff = cutoff_of(a["minutes_required"], q.decay_to_minutes)
+    stored_parts = [_Part(stored.rows, a["indices"], a["minutes"])]
+    if q.by_distance:
+        walks = all_walks(walking, demand, sites, cutoff)
+        ours, cutoff = [_part(walks.near), _part(walks.beyond)], np.inf
+        far = np.repeat(np.arange(len(stored.weight)), np.diff(a["beyond_indptr"]))
+        stored_parts.append(_Part(far, a["beyond_indices"], a["beyond_minutes"]))
+    else:
+        ours = [_part(walking.times(demand, sites, cutoff))]
+    m = len(stored.chosen)
+    _compare_walks(_keyed(ours, m), _keyed(stored_parts, m), cutoff, report)
     for zh, en, feet, gap in (
         ("需求点到路的距离相同", "demand points lie as far from the streets", demand, a["gap_m"]),
         ("站点到路的距离相同", "sites lie as far from the streets", sites, a["site_gap_m"]),
@@ -82,14 +93,32 @@ def _same_gaps(feet: Snapped, gap: NDArray[np.float64]) -> bool:
     )
 
 
-def _compare_walks(stored: Stored, times: TravelTimes, cutoff: float, report: Report) -> None:
+class _Part(NamedTuple):
+    """Walks: demand row, site, minutes of each."""
+
+    row: NDArray[np.int64]
+    site: NDArray[np.int64]
+    minutes: NDArray[np.float64]
+
+
+def _part(times: TravelTimes) -> _Part:
+    return _Part(times.rows, times.indices, times.minutes)
+
+
+_Keyed = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+def _keyed(parts: list[_Part], n_sites: int) -> _Keyed:
+    """One number per pair, and its minutes."""
+    keys = [part.row * n_sites + part.site for part in parts]
+    return np.concatenate(keys), np.concatenate([part.minutes for part in parts])
+
+
+def _compare_walks(ours: _Keyed, stored: _Keyed, cutoff: float, report: Report) -> None:
     """The same pairs (right at the cutoff they may differ), in the same minutes."""
-    a = stored.arrays
-    ours = times.rows * times.n_sites + times.indices
-    theirs = stored.rows * times.n_sites + a["indices"]
-    _, i, j = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-    alone = [np.delete(times.minutes, i), np.delete(a["minutes"], j)]
+    _, i, j = np.intersect1d(ours[0], stored[0], assume_unique=True, return_indices=True)
+    alone = [np.delete(ours[1], i), np.delete(stored[1], j)]
     at_cutoff = np.all(np.concatenate(alone) >= cutoff - SAME_MINUTES)
     report.claim("截断时间内的步行相同", "the same walks are within the cutoff", at_cutoff)
-    same = np.allclose(times.minutes[i], a["minutes"][j], rtol=0, atol=SAME_MINUTES)
+    same = np.allclose(ours[1][i], stored[1][j], rtol=0, atol=SAME_MINUTES)
     report.claim("步行分钟数相同", "the same minutes", same)

@@ -100,11 +100,25 @@ def plan(
     existing_datum: Annotated[str | None, typer.Option(help="wgs84 | gcj02 | bd09")] = None,
     districts: Annotated[Path | None, typer.Option(help="行政区图层 / districts layer")] = None,
     districts_datum: Annotated[str | None, typer.Option(help="wgs84 | gcj02 | bd09")] = None,
-    model: Annotated[str | None, typer.Option(help="mclp | lscp | partial_cover")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="mclp | lscp | partial_cover | p_median | p_center")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="标准，分钟 / standard, minutes")] = None,
     new_sites: Annotated[int | None, typer.Option(help="新建站点数 / number of new sites")] = None,
     budget: Annotated[float | None, typer.Option(help="预算，元 / budget, yuan")] = None,
     share: Annotated[float | None, typer.Option(help="覆盖率目标 0–1 / share to cover")] = None,
+    decay_to_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="超出标准后递减到 0 的分钟数 / credit beyond the standard, 0 from here on"
+        ),
+    ] = None,
+    capacities: Annotated[
+        bool | None,
+        typer.Option(
+            "--capacities/--no-capacities", help="站点容量有限 / stations serve their capacity"
+        ),
+    ] = None,
     speed_kmh: Annotated[float | None, typer.Option(help="速度 / speed, km/h")] = None,
     profile: Annotated[str | None, typer.Option(help="foot 步行 | ebike 电动自行车")] = None,
     walk_filter: Annotated[
@@ -145,6 +159,7 @@ def plan(
     question = {
         "model": model, "minutes": minutes, "new_sites": new_sites, "budget": budget,
         "share": share, "time_limit": time_limit, "seed": seed,
+        "decay_to_minutes": decay_to_minutes, "capacities": capacities,
     }  # fmt: skip
     tables = {
         "demand": (demand, demand_datum),
@@ -283,10 +298,8 @@ def _print(console: Console, text: str) -> None:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     from servicecircle.cli_progress import progress  # noqa: PLC0415
-    from servicecircle.steps import FETCH_STEPS, STEPS  # noqa: PLC0415
 
-    words = {step: _say(*names) for step, names in {**FETCH_STEPS, **STEPS}.items()}
-    with progress(err, words, lambda line: _print(err, line)) as tell:
+    with progress(err, lambda line: _print(err, line), _lang) as tell:
         yield tell
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from servicecircle import bundled
 from servicecircle.errors import ScenarioError
-from servicecircle.scenario import TARGETS, Scenario, load_scenario, make_scenario
+from servicecircle.question import TARGETS, TARGETS_OF
+from servicecircle.scenario import Scenario, load_scenario, make_scenario
 
 Table = tuple[Path | None, str | None]  # file and datum, as options give them
 
@@ -83,6 +84,9 @@ def _replace_question(data: dict[str, Any], given: dict[str, Any]) -> None:
     old = data.setdefault("question", {})
     # another target takes the old one's place; so does the model that has none
     if any(key in given for key in TARGETS) or given.get("model") == "lscp":
-        for key in (*TARGETS, "model"):
+        for key in TARGETS:
             old.pop(key, None)
+        fitting = TARGETS_OF.get(old.get("model", "mclp"), ())
+        if not any(key in given for key in fitting):  # a model that has no use for it goes too
+            old.pop("model", None)
     old.update(given)

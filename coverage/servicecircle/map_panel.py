@@ -10,7 +10,8 @@ import numpy as np
 from servicecircle.map_layers import safe
 from servicecircle.plan import Plan
 from servicecircle.profiles import PROFILES
-from servicecircle.summary import UNITS, gap_text
+from servicecircle.steps import UNITS
+from servicecircle.summary import gap_text, objective_lines
 
 FONTS = '"Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", sans-serif'
 
@@ -162,6 +163,7 @@ def _figures(plan: Plan, out: int) -> str:
             f"{count['covered-points']} / {count['total-points']}",
         ),
         _row("交叉覆盖率", "within reach of two or more", share["cross-covered-share"]),
+        *_objective(plan),
         _row("与最优的差距", "gap to the optimum", _gap(plan)),
         *_left_out(plan, out),
     ]  # fmt: skip
@@ -176,6 +178,18 @@ def _standard(plan: Plan) -> str:
     more = " …" if len(np.unique(plan.minutes_required)) > 4 else ""
     profile = PROFILES[plan.scenario.network.profile].zh
     return f"{profile} {minutes}{more} 分钟（{plan.scenario.network.speed_kmh:g} km/h）"
+
+
+def _objective(plan: Plan) -> list[str]:
+    """What was optimised, where no other row tells it."""
+    value = repr(float(plan.selection.objective))
+    return [
+        _row(
+            *label,
+            _figure("objective", value, text) + f'<br><span class="sc-en" lang="en">{en}</span>',
+        )
+        for label, (text, en) in objective_lines(plan)
+    ]
 
 
 def _gap(plan: Plan) -> str:

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from servicecircle.errors import Note
 from servicecircle.map_layers import safe
 from servicecircle.map_panel import both, closed_stations, icon, weight_text
 from servicecircle.plan import Plan
+from servicecircle.reasons import reasons
 from servicecircle.streets.contraction import Floats, Ints
 
 Kind = Literal["existing", "new", "rejected", "closed"]
@@ -50,7 +52,7 @@ def records(plan: Plan, kind: Kind) -> list[dict[str, Any]]:
     """Records for `map_layers.Stations`; ``name`` and ``value`` (HTML) are for the panel's list."""
     rows = rows_of(plan, kind)
     weights = plan.station_weights()
-    gain = gains(plan)
+    gain, why = gains(plan), reasons(plan)
     size = 26 if len(plan.chosen) < SMALL_FROM else 20
     if kind in ("rejected", "closed"):
         size -= 5
@@ -68,7 +70,7 @@ def records(plan: Plan, kind: Kind) -> list[dict[str, Any]]:
                 "size": size,
                 "lift": _LIFT[kind],
                 "tip": f"<b>{label}</b> {safe(site['name'])}",
-                "popup": _popup(site, kind, label, numbers),
+                "popup": _popup(site, kind, label, numbers, why.get(row)),
                 "name": safe(site["name"]),
                 "value": numbers[-1][1] if numbers else "",
             }
@@ -89,7 +91,9 @@ def _numbers(kind: Kind, weights: Any, index: Any, gain: float) -> list[tuple[st
     ]
 
 
-def _popup(site: Any, kind: Kind, label: str, numbers: list[tuple[str, str]]) -> str:
+def _popup(
+    site: Any, kind: Kind, label: str, numbers: list[tuple[str, str]], why: Note | None
+) -> str:
     zh, en = _WORDS[kind]
     if site["status"] == "required":
         zh, en = f"{zh}（必选）", f"{en} (required)"
@@ -100,6 +104,8 @@ def _popup(site: Any, kind: Kind, label: str, numbers: list[tuple[str, str]]) ->
     cells += numbers
     if kind in ("new", "rejected") and np.isfinite(site["cost"]):
         cells.append((both("费用", "cost"), f"{site['cost']:,.0f} 元"))
+    if why is not None and kind == "new":
+        cells.append((both("为什么", "why"), both(safe(why[0]), safe(why[1]))))
     if not site["snapped"]:
         cells.append(("", both("离路过远，不参与计算", "too far from any street")))
     body = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in cells)

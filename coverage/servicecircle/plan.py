@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from servicecircle import locate
 from servicecircle.datum_check import check_fit, is_beyond_doubt
-from servicecircle.errors import Note, QuestionError
+from servicecircle.distances import Walks, all_walks
+from servicecircle.errors import Note
 from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
 from servicecircle.obstacles import idle_kinds
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
 from servicecircle.scenario import Scenario, TablePart
+from servicecircle.selecting import Case, select
 from servicecircle.snapping import Snapped
 from servicecircle.steps import Progress, Steps
+from servicecircle.stopping import Stopping
 from servicecircle.streets.contraction import Floats, Ints
 from servicecircle.streets.network import WalkNetwork
 from servicecircle.walking import Walking, located
@@ -38,7 +41,9 @@ class Plan:
     ``demand`` (n rows) has the columns of `tables.read_demand` and ``minutes_required``,
     ``district`` (text, empty where in none), ``gap_m``, ``snapped``. ``sites`` (m rows, existing
     ones first) has those of `tables.read_sites` and ``layer`` (existing or candidates), ``gap_m``,
-    ``snapped``. ``times`` is demand × sites; ``selection.chosen`` are rows of ``sites``.
+    ``snapped``. ``times`` is demand × sites within the cutoff, ``beyond`` the walks beyond it where
+    the model counts minutes; ``selection.chosen`` are rows of ``sites``, its objective and bound
+    those of ``plan.json``.
     """
 
     scenario: Scenario
@@ -51,6 +56,7 @@ class Plan:
     times: TravelTimes
     selection: Selection
     inputs: list[dict[str, Any]]
+    beyond: TravelTimes | None = None
     notes: tuple[Note, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -182,12 +188,20 @@ class Plan:
         return None if np.isnan(cost) else float(cost)
 
 
-def make_plan(scenario: Scenario, *, progress: Progress | None = None, cached: bool = True) -> Plan:
+def make_plan(
+    scenario: Scenario,
+    *,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    cached: bool = True,
+) -> Plan:
     """Answer a scenario's question. Raises the errors of `servicecircle.errors`.
 
+    While the sites are chosen, Ctrl-C (in the main thread) or a true answer of ``stop`` ends the
+    search: the plan is the best so far, with the bound that holds by then, and a note says so.
     ``cached``: whether streets and walking times may be taken from the cache, and are kept there.
     """
-    steps = Steps(progress)
+    steps, stopping = Steps(progress), Stopping(stop)
     scenario = located(scenario, steps.tell)
     walking = Walking(scenario, fresh=not cached)
     with steps("network"):
@@ -199,13 +213,11 @@ def make_plan(scenario: Scenario, *, progress: Progress | None = None, cached: b
         demand_feet, site_feet = walking.feet(demand), walking.feet(sites)
         notes += _check_fits(walking, demand, sites, demand_feet, site_feet)
     with steps("reach"):
-        times = walking.times(
-            demand_feet, site_feet,
-            cutoff=max(CUTOFF_MINUTES, float(demand["minutes_required"].max())),
-            progress=lambda done, total: steps.tell("reach", done / total),
-        )  # fmt: skip
-    with steps("locate"):
-        selection = _select(scenario, demand, sites, times, steps)
+        times, walks = _walks(scenario, walking, demand, demand_feet, site_feet, steps)
+    with stopping.listening(), steps("locate"):
+        case = Case(scenario.question, demand, sites, times, walks)
+        selection, said = select(case, steps.tell, stopping)
+        notes += said
         notes += _leg_notes(walking, demand, sites, demand_feet, site_feet, times, selection)
     return Plan(
         scenario=scenario,
@@ -218,9 +230,36 @@ def make_plan(scenario: Scenario, *, progress: Progress | None = None, cached: b
         times=times,
         selection=selection,
         inputs=brought.files,
+        beyond=walks.beyond if walks else None,
         notes=(*walking.network.notes, *walking.notes, *notes),
         seconds=steps.seconds,
     )
+
+
+def cutoff_of(standard: Floats, decay_to: float | None) -> float:
+    """Minutes beyond which walks count as none: 30, or the longest that count for something."""
+    return max(CUTOFF_MINUTES, float(standard.max()), decay_to or 0.0)
+
+
+def _walks(
+    scenario: Scenario,
+    walking: Walking,
+    demand: gpd.GeoDataFrame,
+    demand_feet: Snapped,
+    site_feet: Snapped,
+    steps: Steps,
+) -> tuple[TravelTimes, Walks | None]:
+    """The walks within the cutoff, and where minutes are counted, all of them."""
+    q = scenario.question
+    cutoff = cutoff_of(demand["minutes_required"].to_numpy(float), q.decay_to_minutes)
+
+    def tell(done: int, total: int) -> None:
+        steps.tell("reach", done / total)
+
+    if q.by_distance:
+        walks = all_walks(walking, demand_feet, site_feet, cutoff, tell)
+        return walks.near, walks
+    return walking.times(demand_feet, site_feet, cutoff, tell), None
 
 
 def _check_fits(
@@ -285,85 +324,3 @@ def _leg_notes(
         ),
         weight=demand["weight"].to_numpy(float),
     )  # fmt: skip
-
-
-# --- the question ---------------------------------------------------------------------------------
-
-
-def _select(
-    scenario: Scenario,
-    demand: gpd.GeoDataFrame,
-    sites: gpd.GeoDataFrame,
-    times: TravelTimes,
-    steps: Steps,
-) -> Selection:
-    q = scenario.question
-    status = sites["status"].to_numpy(object)
-    by_cost = q.minimise == "cost" or q.budget is not None
-    options: dict[str, Any] = {
-        "fixed": np.flatnonzero(status == "existing"),
-        "required": np.flatnonzero(status == "required"),
-        "forbidden": np.flatnonzero(status == "forbidden"),
-        "cost": _costs(sites) if by_cost else None,
-        "time_limit": q.time_limit,
-        "seed": q.seed,
-        "callback": lambda seconds, *_: steps.tell("locate", min(seconds / q.time_limit, 1.0)),
-    }
-    covers = times.within(demand["minutes_required"].to_numpy(float))
-    _require_sites(status)
-    allowed = covers[:, np.flatnonzero(status != "forbidden")].sum(axis=1) > 0
-    _require_reach(allowed)
-    weight = demand["weight"].to_numpy(float)
-    if q.resolved_model == "lscp":  # all that can be covered; the rest is reported
-        rows = np.flatnonzero(allowed)
-        return _all_rows(locate.lscp(covers[rows], **options), rows, len(allowed))
-    if q.resolved_model == "partial_cover":
-        assert q.share is not None  # a scenario without it was refused
-        return locate.partial_cover(covers, weight, q.share, **options)
-    return locate.mclp(covers, weight, q.new_sites, budget=q.budget, **options)
-
-
-def _all_rows(selection: Selection, rows: Ints, n: int) -> Selection:
-    """A selection over some demand rows, its certificate spread to all ``n`` of them."""
-    multipliers = np.zeros(n)
-    multipliers[rows] = selection.multipliers
-    leaves = selection.leaves
-    if leaves is not None:
-        group = np.full(n, -1, np.int64)
-        group[rows] = leaves.group
-        leaves = replace(leaves, group=group)
-    return replace(selection, multipliers=multipliers, leaves=leaves)
-
-
-def _require_sites(status: NDArray[np.object_]) -> None:
-    if np.all(status == "forbidden"):
-        raise QuestionError(
-            "所有站点都是禁用状态，没有可选的。请在备选点表的“状态”列里放开几个。",
-            "every site is forbidden, so none can be chosen: allow some in the status column of "
-            "the candidates table.",
-        )
-
-
-def _require_reach(reached: NDArray[np.bool_]) -> None:
-    if not reached.any():
-        raise QuestionError(
-            "没有任何需求点能在标准时间内走到任何一个可用站点。请检查两张表是否同一城市、"
-            "坐标系是否正确，或放宽 minutes。",
-            "no demand point reaches any allowed site within its standard. Check that both tables "
-            "are of one city and in the right datum, or ask for more minutes.",
-        )
-
-
-def _costs(sites: gpd.GeoDataFrame) -> Floats:
-    cost = sites["cost"].to_numpy(float).copy()
-    cost[sites["status"].isin(["existing", "forbidden"])] = 0.0  # never paid for
-    unknown = np.flatnonzero(np.isnan(cost))
-    if len(unknown):
-        ids = "、".join(sites["site_id"].iloc[unknown[:5]])
-        raise QuestionError(
-            f"{len(unknown)} 个备选点没有费用（如 {ids}）：按预算或费用选址时每个都要有费用，"
-            "请在备选点表补上“费用”列。",
-            f"{len(unknown)} candidate sites have no cost (such as {ids}): planning by budget or "
-            "cost needs one for each; fill in the cost column of the candidates table.",
-        )
-    return cost

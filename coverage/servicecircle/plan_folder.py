@@ -7,8 +7,8 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import unicodedata
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,7 +63,7 @@ def require_writable(folder: Path) -> None:
                 f"{folder}: exists and is not a plan, so it is not overwritten. "
                 "Choose another --out.",
             )
-        with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=_workshop(folder.resolve())):
+        with _hidden(_workshop(folder.resolve())):
             pass
     except OSError as error:
         raise _cannot_write(folder, error) from error
@@ -103,6 +103,7 @@ def figures(plan: Plan) -> dict[str, Any]:
         "gap": s.gap,
         "proven": bool(s.proven),
         "proof": s.proof,
+        "stopped": s.stopped,
         "covered_weight": float(plan.weight[covered].sum()),
         "total_weight": float(plan.weight.sum()),
         "covered_share": plan.covered_share,
@@ -186,7 +187,24 @@ def certificate(plan: Plan) -> dict[str, Any]:
         "share_multiplier": np.float64(s.share_multiplier),
         "budget_multiplier": np.float64(s.budget_multiplier),
         **(s.leaves.arrays() if s.leaves is not None else {}),
+        **_beyond(plan),
+        **_capacities(plan),
     }
+
+
+def _beyond(plan: Plan) -> dict[str, Any]:
+    """Walks beyond the cutoff, where the model counts minutes."""
+    if plan.beyond is None:
+        return {}
+    names = ("indptr", "indices", "minutes")
+    return {f"beyond_{name}": getattr(plan.beyond, name) for name in names}
+
+
+def _capacities(plan: Plan) -> dict[str, Any]:
+    """What stations can serve, and how much each serves of whom, where that was asked."""
+    if plan.selection.flow is None:
+        return {}
+    return {"capacity": plan.sites["capacity"].to_numpy(float), "flow": plan.selection.flow}
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -260,13 +278,23 @@ def _workshop(folder: Path) -> Path:
 def _beside(folder: Path) -> Iterator[Path]:
     """A new folder beside ``folder``, put in its place at the end, removed on any failure."""
     folder = folder.resolve()
-    building = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=_workshop(folder)))
-    try:
-        building.chmod(0o755)
+    with _hidden(_workshop(folder)) as building:
         yield building
         _put_in_place(building, folder)
+
+
+@contextmanager
+def _hidden(parent: Path) -> Iterator[Path]:
+    """A new folder in ``parent``, removed at the end where it is still there.
+
+    Its name is known before it is made, so that Ctrl-C at whatever moment leaves nothing behind.
+    """
+    folder = parent / f"{_HIDDEN}{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(mode=0o755)
+        yield folder
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(building: Path, folder: Path) -> None:
@@ -280,15 +308,14 @@ def _put_in_place(building: Path, folder: Path) -> None:
             building.rename(folder)
             return
         _carry_over(folder, building)
-        aside = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=folder.parent))
-        old = aside / "plan"
-        try:
-            folder.rename(old)
-            building.rename(folder)
-        finally:  # also when interrupted between the two renames
-            if old.exists() and not folder.exists():
-                old.rename(folder)
-            shutil.rmtree(aside, ignore_errors=True)
+        with _hidden(folder.parent) as aside:
+            old = aside / "plan"
+            try:
+                folder.rename(old)
+                building.rename(folder)
+            finally:  # also when interrupted between the two renames
+                if old.exists() and not folder.exists():
+                    old.rename(folder)
 
 
 @contextmanager

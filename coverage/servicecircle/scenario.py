@@ -12,35 +12,26 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 
 from servicecircle.errors import ScenarioError
 from servicecircle.profiles import PROFILES
 from servicecircle.proxies import PROXIES
+from servicecircle.question import Part, QuestionPart, check_question
 
 Datum = Literal["wgs84", "gcj02", "bd09"]
 Area = Literal["mainland", "all", "none"]
-Model = Literal["mclp", "lscp", "partial_cover"]
 Obstacle = Literal["water", "railway", "motorway"]
 Host = Literal[
     "bank", "post_office", "supermarket", "convenience", "government", "library",
     "community_centre", "bus_station", "fuel", "pharmacy", "telecom",
 ]  # fmt: skip
 OSM_ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
-TARGETS = ("new_sites", "budget", "share")
 SHOWN_CHARACTERS = 80
 NEAR = 0.65  # how alike a key must be to be what was meant (difflib's ratio)
 
 
-class _Part(BaseModel):
-    """Every part is frozen, refuses unknown keys, and takes numbers for numbers only."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, str_strip_whitespace=True, strict=True, allow_inf_nan=False
-    )
-
-
-class LayerPart(_Part):
+class LayerPart(Part):
     """A file with positions, the datum of its coordinates."""
 
     file: str | None = None
@@ -55,7 +46,7 @@ class TablePart(LayerPart):
     sheet: str | None = None
 
 
-class NetworkPart(_Part):
+class NetworkPart(Part):
     """Which streets, and how fast people move on them.
 
     ``profile`` gives what is not said of walk filter and speeds. ``barriers`` (polygons) and
@@ -105,7 +96,7 @@ class NetworkPart(_Part):
 #: one weight per proxy, in relative units (per place, hectare or km: see `PROXIES`)
 WeightsPart = create_model(  # type: ignore[call-overload]
     "WeightsPart",
-    __base__=_Part,
+    __base__=Part,
     **{name: (float, Field(proxy.weight, ge=0)) for name, proxy in PROXIES.items()},
 )
 
@@ -118,7 +109,7 @@ class DemandPart(TablePart):
     weights: WeightsPart = Field(default_factory=WeightsPart)
 
 
-class SitesPart(_Part):
+class SitesPart(Part):
     """Existing stations and candidate sites; ``datum`` and ``area`` hold for both by default.
 
     Without a candidates file they are derived from the OSM file: places of these ``kinds``.
@@ -153,34 +144,7 @@ class DistrictsPart(TablePart):
     admin_levels: list[int] = Field(default_factory=lambda: [6, 7, 8])
 
 
-class QuestionPart(_Part):
-    """What is asked: a standard in minutes, and at most one target."""
-
-    model: Model | None = None
-    minutes: float = Field(15.0, gt=0, le=240)
-    new_sites: int | None = Field(None, ge=0)
-    budget: float | None = Field(None, ge=0)
-    share: float | None = Field(None, gt=0, le=1)
-    minimise: Literal["stations", "cost"] = "stations"
-    time_limit: float = Field(60.0, gt=0)
-    seed: int = Field(0, ge=0, lt=2**31)
-
-    @property
-    def target(self) -> str | None:
-        """Which of new_sites, budget, share is set; None asks to cover all that can be."""
-        given = [t for t in TARGETS if getattr(self, t) is not None]
-        return given[0] if given else None
-
-    @property
-    def resolved_model(self) -> Model:
-        """The model asked for, or the one that the target implies."""
-        if self.model is not None:
-            return self.model
-        by_target: dict[str | None, Model] = {"share": "partial_cover", None: "lscp"}
-        return by_target.get(self.target, "mclp")
-
-
-class Scenario(_Part):
+class Scenario(Part):
     """One planning question with everything it needs.
 
     File names are relative to ``folder`` (where the TOML file lies), or absolute.
@@ -233,7 +197,7 @@ def make_scenario(data: dict[str, Any], *, folder: Path = Path(), source: str = 
         scenario = Scenario.model_validate({**data, "folder": folder})
     except ValidationError as error:
         raise _explain(error, source) from None
-    _check_question(scenario.question, source)
+    check_question(scenario.question, *_labels(source))
     return scenario
 
 
@@ -278,29 +242,6 @@ def _move_paths(data: dict[str, Any], scenario: Scenario, folder: Path) -> None:
                 part[key] = absolute.as_posix()
 
 
-def _check_question(q: QuestionPart, source: str) -> None:
-    where, where_en = _labels(source)
-    given = [t for t in TARGETS if getattr(q, t) is not None]
-    if len(given) > 1:
-        raise ScenarioError(
-            f"{where}[question] 同时给了 {' 和 '.join(given)}：三个目标只能给一个，请删去其余。",
-            f"{where_en}[question] sets {' and '.join(given)}: only one of new_sites, budget, "
-            "share can be the target; delete the others.",
-        )
-    model = q.resolved_model
-    fitting = {"mclp": ["new_sites", "budget"], "lscp": [], "partial_cover": ["share"]}[model]
-    if given == [] == fitting or set(given) & set(fitting):
-        return
-    wanted = f"要给 {' 或 '.join(fitting)}" if fitting else "不带目标"
-    wanted_en = f"wants {' or '.join(fitting)}" if fitting else "takes no target"
-    raise ScenarioError(
-        f"{where}[question] 模型 {model} {wanted}，实际给了 {''.join(given) or '无'}。"
-        "请改 model 或目标。",
-        f"{where_en}[question] model {model} {wanted_en}, but {''.join(given) or 'none'} was "
-        "given: change the model or the target.",
-    )
-
-
 def _explain(error: ValidationError, source: str) -> ScenarioError:
     first = error.errors()[0]
     where = tuple(str(part) for part in first["loc"])
@@ -340,6 +281,7 @@ def _reason(kind: str, limits: dict[str, Any], message: str) -> tuple[str, str]:
         ("int", "要一个整数（不加引号）", "a whole number is wanted, without quotes"),
         ("float", "要一个数字（不加引号）", "a number is wanted, without quotes"),
         ("finite", "要一个有限的数字", "a finite number is wanted"),
+        ("bool", "要 true 或 false（不加引号）", "true or false is wanted, without quotes"),
         ("string", "要文字（加引号）", "text is wanted, in quotes"),
         ("model", '这里要一个表，如 file = "…"', "a table is wanted here, with keys of its own"),
         ("list", '要一个列表，如 ["water"]', 'a list is wanted, such as ["water"]'),

@@ -23,21 +23,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servicecircle.errors import OutputError
+from servicecircle.gradations import credits
+from servicecircle.locate.levels import Levels, expand
 
 SCHEMA = "servicecircle-plan/1"
 MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
 
-# certificate.npz: (numpy kind, per what); "pair" is one per walk, "one" a single number
+# certificate.npz: (numpy kind, per what); "pair" is one per walk, "one" a single number, "proof"
+# one per row of the proof: the demand, or with decay its levels (`locate.levels`)
 ARRAYS = {
     "indptr": ("i", "row"), "indices": ("i", "pair"), "minutes": ("f", "pair"),
     "demand_id": ("U", "demand"), "demand_lng": ("f", "demand"), "demand_lat": ("f", "demand"),
     "weight": ("f", "demand"), "minutes_required": ("f", "demand"), "minutes_own": ("f", "demand"),
-    "gap_m": ("f", "demand"), "multipliers": ("f", "demand"),
+    "gap_m": ("f", "demand"), "multipliers": ("f", "proof"),
     "site_id": ("U", "site"), "site_lng": ("f", "site"), "site_lat": ("f", "site"),
     "site_gap_m": ("f", "site"), "site_district": ("U", "site"), "status": ("U", "site"),
     "cost": ("f", "site"), "chosen": ("b", "site"),
     "share_multiplier": ("f", "one"), "budget_multiplier": ("f", "one"),
 }  # fmt: skip
+# of models that count minutes: walks beyond the cutoff ("far")
+FAR_ARRAYS = {
+    "beyond_indptr": ("i", "row"), "beyond_indices": ("i", "far"), "beyond_minutes": ("f", "far"),
+}  # fmt: skip
+# of mclp with capacities; "covering": one per walk within the standard, as `Stored.pairs`
+FLOW_ARRAYS = {"capacity": ("f", "site"), "flow": ("f", "covering")}
 LEAF_ARRAYS = {
     "leaf_indptr": ("i", 1), "leaf_site": ("i", 1), "leaf_value": ("i", 1), "leaf_row": ("i", 1),
     "table_group": ("i", 1), "table_multipliers": ("f", 2), "table_share": ("f", 1),
@@ -112,6 +121,44 @@ class Stored:
         """Per demand row: by how many of the masked sites it is covered."""
         row, site = self.pairs
         return np.bincount(row[sites[site]], minlength=len(self.weight))
+
+    @cached_property
+    def covers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The walks within the standard as CSR: (indptr, indices)."""
+        row, site = self.pairs
+        counts = np.bincount(row, minlength=len(self.weight))
+        return np.concatenate([[0], np.cumsum(counts)]), site
+
+    @cached_property
+    def levels(self) -> Levels:
+        """What partial credit makes of the demand, where the question has ``decay_to_minutes``."""
+        a, (indptr, indices) = self.arrays, self.covers
+        standard = a["minutes_required"][self.rows]
+        credit = credits(a["minutes"], standard, float(self.question["decay_to_minutes"]))
+        sites = len(self.chosen)
+        return expand(indptr, indices, self.weight, a["indptr"], a["indices"], credit, sites)
+
+    @cached_property
+    def distance(self) -> NDArray[np.float64]:
+        """Minutes of all walks, demand × site, inf where there is none."""
+        a, n = self.arrays, len(self.weight)
+        minutes = np.full((n, len(self.chosen)), np.inf)
+        minutes[self.rows, a["indices"]] = a["minutes"]
+        far = np.repeat(np.arange(n), np.diff(a["beyond_indptr"]))
+        minutes[far, a["beyond_indices"]] = a["beyond_minutes"]
+        return minutes
+
+    @cached_property
+    def asked_for(self) -> NDArray[np.int64]:
+        """Demand rows that count in a model of minutes: weight, and a walk to an allowed site."""
+        nearest = self.distance[:, ~self.status("forbidden")].min(axis=1, initial=np.inf)
+        return np.flatnonzero(np.isfinite(nearest) & (self.weight > 0))
+
+    @property
+    def proof_rows(self) -> int:
+        """How many rows the proof has multipliers for."""
+        decays = "decay_to_minutes" in self.question
+        return len(self.levels.weight) if decays else len(self.weight)
 
     @cached_property
     def reachable(self) -> NDArray[np.bool_]:
@@ -209,6 +256,11 @@ def _read_certificate(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, ND
         arrays = {
             name: _array(stored[name], name, kind, 0 if per == "one" else 1)
             for name, (kind, per) in ARRAYS.items()
+        }
+        arrays |= {
+            name: _array(stored[name], name, kind, 1)
+            for name, (kind, _) in {**FAR_ARRAYS, **FLOW_ARRAYS}.items()
+            if name in stored.files
         }
         leaves = {}
         if "leaf_indptr" in stored.files:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from servicecircle.errors import Lang
+from servicecircle.errors import Lang, Note
 from servicecircle.plan import Plan
-
-UNITS = {"people": ("人", "people"), "points": ("点", "points"), "relative": ("相对单位", "units")}
+from servicecircle.reasons import reasons, sole_coverage
+from servicecircle.steps import ENDED, UNITS
 
 
 def summary_lines(plan: Plan, lang: Lang = "zh") -> list[tuple[str, str]]:
@@ -38,7 +38,46 @@ def summary_lines(plan: Plan, lang: Lang = "zh") -> list[tuple[str, str]]:
         lines.insert(
             1, ("新建费用", f"{plan.cost:,.0f} 元") if zh else ("cost", f"{plan.cost:,.0f} yuan")
         )
-    return lines + _left_out(plan, lang) + _districts(plan, lang)
+    side = 0 if zh else 1
+    lines[-1:-1] = [(label[side], value[side]) for label, value in objective_lines(plan)]
+    return lines + _irreplaceable(plan, lang) + _left_out(plan, lang) + _districts(plan, lang)
+
+
+def objective_lines(plan: Plan) -> list[tuple[Note, Note]]:
+    """(label, value), in both languages, of an objective that no other line tells; else none."""
+    s, q = plan.selection, plan.scenario.question
+    unit, unit_en = UNITS[plan.weight_unit]
+    minutes = (f"{s.objective:,.2f} 分钟", f"{s.objective:,.2f} minutes")
+    weight = (f"{s.objective:,.1f} {unit}", f"{s.objective:,.1f} {unit_en}")
+    end = q.decay_to_minutes
+    known: dict[str, tuple[Note, Note]] = {
+        "mean_minutes": (
+            ("到最近站点的平均步行时间", "mean walk to the nearest station"), minutes,
+        ),
+        "most_minutes": (
+            ("到最近站点的最远步行时间", "longest walk to the nearest station"), minutes,
+        ),
+        "credited": (
+            (f"折算覆盖（超出标准递减，{end:g} 分钟为 0）" if end else "",
+             f"credited (falling beyond the standard, 0 at {end:g} minutes)" if end else ""),
+            weight,
+        ),
+        "served": (("按站点容量能服务", "served within the stations' capacities"), weight),
+    }  # fmt: skip
+    return [known[q.counts]] if q.counts in known else []
+
+
+def _irreplaceable(plan: Plan, lang: Lang) -> list[tuple[str, str]]:
+    """How many new stations nothing could replace, and why for the one that matters most."""
+    sole = sole_coverage(plan)
+    if not sole:
+        return []
+    first = max(sole, key=lambda site: plan.weight[sole[site]].sum())
+    name = plan.sites["site_id"].iloc[first]
+    why = reasons(plan)[first][0 if lang == "zh" else 1]
+    if lang == "zh":
+        return [("不可替代的新站点", f"{len(sole)} 个，如 {name}：{why}")]
+    return [("new stations that nothing replaces", f"{len(sole)}, such as {name}: {why}")]
 
 
 def gap_text(plan: Plan, lang: Lang = "zh") -> str:
@@ -49,17 +88,21 @@ def gap_text(plan: Plan, lang: Lang = "zh") -> str:
         "tree": ("分支树证书，任何人可复算", "a search tree that anyone can recompute"),
         "solver": ("仅求解器保证", "the solver's word only"),
     }[s.proof][0 if lang == "zh" else 1]
+    early = not s.proven and s.stopped in ("time", "interrupt")
+    ended = ENDED[s.stopped][0 if lang == "zh" else 1] if early else ""
     if lang == "zh":
+        ended = f"；{ended}" if ended else ""
         verdict = (
             "已证明最优"
             if s.proven
-            else f"至多 {s.gap:.3%}（目标 {s.objective:,.6g}，界 {s.bound:,.6g}）"
+            else f"至多 {s.gap:.3%}（目标 {s.objective:,.6g}，界 {s.bound:,.6g}{ended}）"
         )
         return f"{verdict}；依据：{carried}"
+    ended = f"; {ended}" if ended else ""
     verdict = (
         "proven optimal"
         if s.proven
-        else f"at most {s.gap:.3%} (objective {s.objective:,.6g}, bound {s.bound:,.6g})"
+        else f"at most {s.gap:.3%} (objective {s.objective:,.6g}, bound {s.bound:,.6g}{ended})"
     )
     return f"{verdict}; proof: {carried}"
 

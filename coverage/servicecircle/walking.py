@@ -23,6 +23,7 @@ from servicecircle.obstacles import read_obstacles
 from servicecircle.reach import TravelTimes, travel_times
 from servicecircle.scenario import NetworkPart, Scenario
 from servicecircle.snapping import Snapped, Streets, snap
+from servicecircle.steps import Progress
 from servicecircle.streets.network import WalkNetwork
 from servicecircle.streets.street_files import is_osm, read_streets
 
@@ -43,7 +44,7 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def located(scenario: Scenario, progress: Callable[[str, float | None], None]) -> Scenario:
+def located(scenario: Scenario, progress: Progress) -> Scenario:
     """The scenario with the files of its place, which is fetched where no file is named.
 
     Raises `FetchError` when the place cannot be fetched.

@@ -1,1 +1,1 @@
-"""Benchmarks of reach against public peers; run by hand: see `reach_bench.py`."""
+"""Benchmarks against public peers, run by hand: `reach_bench.py` and `locate_bench.py`."""

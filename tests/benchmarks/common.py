@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,16 +25,19 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("SERVICECIRCLE_SHARED", ROOT.parent / "shared"))
-PICTURE = ROOT / "data" / "pictures" / "reach_growth.png"
+PICTURES = ROOT / "data" / "pictures"
+PICTURE = PICTURES / "reach_growth.png"
 ROUNDS = 3
 SPEED_KMH = 4.0
 METRES_PER_MINUTE = SPEED_KMH * 1000 / 60
-PEERS = ("osmnx", "networkx", "pandana", "pyrosm")
-PARTS = ("numpy", "numba", "osmium", "shapely")
 
 
 class BenchmarkError(Exception):
     """A benchmark cannot be measured, or its contenders disagree; the run stops."""
+
+
+class OverTimeError(BenchmarkError):
+    """A process was ended because it took longer than it was given."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,10 @@ def work_folder() -> Path:
     return folder
 
 
-def made_file(name: str) -> Path:
-    """Where a made city is kept; the name changes with the code that makes it."""
-    maker = Path(__file__).with_name("cities.py").read_bytes()
-    return work_folder() / f"{hashlib.sha256(maker).hexdigest()[:8]}-{name}"
+def made_file(name: str, maker: str = "cities.py") -> Path:
+    """Where a made city or question is kept; the name changes with the code that makes it."""
+    code = Path(__file__).with_name(maker).read_bytes()
+    return work_folder() / f"{hashlib.sha256(code).hexdigest()[:8]}-{name}"
 
 
 @contextmanager
@@ -115,10 +120,12 @@ def measure(
     imports: Sequence[str] = (),
     cores: int | None = None,
     env: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
 ) -> dict[str, Any]:
     """Run ``module:name`` of this folder in a fresh process; its answer, and its memory in MB.
 
-    Raises `BenchmarkError` with the process's last words when it fails.
+    Raises `BenchmarkError` with the process's last words when it fails, `OverTimeError` when it
+    took longer than ``limit_s``; then what it started is ended with it.
     """
     module, name = function.split(":")
     with fresh_folder() as folder:
@@ -126,13 +133,35 @@ def measure(
         task = {"module": f"benchmarks.{module}", "function": name, "args": args,
                 "imports": list(imports), "cores": cores, "answer": str(answer)}  # fmt: skip
         command = [sys.executable, "-m", "benchmarks.worker", json.dumps(task, default=str)]
-        done = subprocess.run(
-            command, env=environment(env), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise BenchmarkError(f"{function} failed:\n{done.stderr[-3000:]}")
+        words, code = _finish(command, environment(env), limit_s)
+        if code is None:
+            raise OverTimeError(f"{function} took longer than {limit_s:g} s")
+        if code:
+            raise BenchmarkError(f"{function} failed:\n{words[-3000:]}")
         result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return result
+
+
+def _finish(
+    command: Sequence[str], env: Mapping[str, str], limit_s: float | None
+) -> tuple[str, int | None]:
+    """The last words and the exit code of a command; no code when its time was up."""
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # solvers start processes of their own
+    ) as process:
+        try:
+            _, words = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            return "", None
+        finally:
+            with suppress(ProcessLookupError):  # nobody of the group is left
+                os.killpg(process.pid, signal.SIGKILL)
+    return words, process.returncode
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -143,13 +172,23 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def in_turn(
-    contenders: Mapping[str, Callable[[], dict[str, Any]]], rounds: int = ROUNDS
+    contenders: Mapping[str, Callable[[], dict[str, Any]]],
+    rounds: int = ROUNDS,
+    *,
+    once_above_s: float = math.inf,
 ) -> dict[str, dict[str, Any]]:
-    """Each contender once per round, so that a busy minute hits all; medians of every number."""
+    """Each contender once per round, so that a busy minute hits all; medians of every number.
+
+    Whose first run takes longer than ``once_above_s`` runs only once.
+    """
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+    slow = set()
     for _ in range(rounds):
-        for name, run in contenders.items():
-            runs[name].append(run())
+        for name in [name for name in contenders if name not in slow]:
+            start = time.perf_counter()
+            runs[name].append(contenders[name]())
+            if len(runs[name]) == 1 and time.perf_counter() - start > once_above_s:
+                slow.add(name)
     return {name: medians(answers) for name, answers in runs.items()}
 
 
@@ -195,6 +234,17 @@ def shares(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{step} {s:.2f} s ({s / whole:.0%})" for step, s in ranked)
 
 
+def show(result: CaseResult, seconds: float) -> None:
+    """Print what a case found."""
+    print(f"\n{result.case} ({seconds:.0f} s)")
+    for row in result.rows:
+        sign = {True: "met   ", False: "MISSED", None: "      "}[row.met]
+        print(f"  {sign} {row.what}: {row.reached} (goal {row.goal or 'none'}); "
+              f"{row.ours} | {row.peer} | {row.sizes}")  # fmt: skip
+    for line in result.profile:
+        print(f"  - {line}")
+
+
 def machine() -> str:
     """Cores, system and Python."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -204,9 +254,9 @@ def machine() -> str:
     )
 
 
-def versions() -> str:
-    """Versions of the peers and of the parts that do the work."""
-    return ", ".join(f"{name} {_version(name)}" for name in (*PEERS, *PARTS))
+def versions(names: Sequence[str]) -> str:
+    """Versions of peers and of the parts that do the work."""
+    return ", ".join(f"{name} {_version(name)}" for name in names)
 
 
 def _version(name: str) -> str:

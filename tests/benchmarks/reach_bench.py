@@ -12,7 +12,6 @@ stop the run. The shared data are expected beside the project, or at SERVICECIRC
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,16 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' folder
 
 from benchmarks import circles, city, growth, reading, searching
-from benchmarks.common import (
-    PICTURE,
-    ROOT,
-    BenchmarkError,
-    CaseResult,
-    load_result,
-    measure,
-    work_folder,
-)
-from benchmarks.readme import section, write_section
+from benchmarks.common import ROOT, BenchmarkError, load_result, measure, show
+from benchmarks.readme import REACH
 
 CASES = {
     "reading": reading.run,
@@ -51,32 +42,16 @@ def main(arguments: list[str] | None = None) -> None:
         for name in asked.only or CASES:
             _run(name)
         if asked.write:
-            _write()
+            REACH.write(ROOT / "README.md", [load_result(name) for name in CASES])
     except BenchmarkError as error:
         sys.exit(f"stopped: {error}")
-
-
-def _write() -> None:
-    """The newest results of all cases into the README, the curve beside the other pictures."""
-    write_section(ROOT / "README.md", section([load_result(name) for name in CASES]))
-    shutil.copyfile(work_folder() / PICTURE.name, PICTURE)
 
 
 def _run(name: str) -> None:
     start = time.perf_counter()
     result = CASES[name]()
     result.save()
-    _show(result, time.perf_counter() - start)
-
-
-def _show(result: CaseResult, seconds: float) -> None:
-    print(f"\n{result.case} ({seconds:.0f} s)")
-    for row in result.rows:
-        sign = {True: "met   ", False: "MISSED", None: "      "}[row.met]
-        print(f"  {sign} {row.what}: {row.reached} (goal {row.goal or 'none'}); "
-              f"{row.ours} | {row.peer} | {row.sizes}")  # fmt: skip
-    for line in result.profile:
-        print(f"  - {line}")
+    show(result, time.perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from servicecircle.scenario import TARGETS, Scenario, load_scenario, make_scenario
+from servicecircle.question import TARGETS
+from servicecircle.scenario import Scenario, load_scenario, make_scenario
 
 TABLES = ("existing", "demand", "candidates", "districts")
+#: what new sites or a budget are best for → lines of the question
+GOALS: dict[str, dict[str, Any]] = {
+    "covered": {}, "credited": {}, "served": {"capacities": True},
+    "mean_minutes": {"model": "p_median"}, "most_minutes": {"model": "p_center"},
+}  # fmt: skip
 INPUTS = "inputs"  # the folder beside a plan with all files that it was made from
 
 
@@ -36,7 +42,8 @@ class Asked:
 
     ``base`` is the bundled city's scenario file, None for a city of the visitor's own; the
     uploads take the place of the base's files. ``target`` is new_sites, budget or share with its
-    ``value``, or all. Minutes, km/h, seconds; a share is between 0 and 1.
+    ``value``, or all. ``goal`` says what new sites or a budget are best for (a key of `GOALS`).
+    Minutes, km/h, seconds; a share is between 0 and 1.
     """
 
     base: Path | None
@@ -48,6 +55,8 @@ class Asked:
     speed_kmh: float
     time_limit: float
     total_people: float | None = None  # of demand derived from the map
+    goal: str = "covered"
+    decay_to_minutes: float | None = None  # of the goal credited
 
     def upload(self, role: str) -> Upload | None:
         """The upload that plays a role: network, or one of `TABLES`."""
@@ -93,12 +102,17 @@ def _replace_files(data: dict[str, Any], asked: Asked) -> None:
 
 
 def _set_question(question: dict[str, Any], asked: Asked) -> None:
-    for key in (*TARGETS, "model"):  # another target takes the old one's place
+    # another target takes the old one's place
+    for key in (*TARGETS, "model", "decay_to_minutes", "capacities"):
         question.pop(key, None)
     question["minutes"], question["time_limit"] = asked.minutes, asked.time_limit
     if asked.target in TARGETS:
         value = int(asked.value) if asked.target == "new_sites" else asked.value
         question[asked.target] = value
+    if asked.target in ("new_sites", "budget"):
+        question.update(GOALS[asked.goal])
+        if asked.goal == "credited":
+            question["decay_to_minutes"] = asked.decay_to_minutes
 
 
 def _file_lines(data: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:

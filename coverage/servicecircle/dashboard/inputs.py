@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from servicecircle import tables
-from servicecircle.dashboard.asked import TABLES, Asked, Upload
+from servicecircle.dashboard.asked import GOALS, TABLES, Asked, Upload
 from servicecircle.dashboard.words import Say
 from servicecircle.dashboard.workspace import (
     TABLE_SUFFIXES,
@@ -219,7 +219,10 @@ def _question(say: Say, *, derived: bool) -> dict[str, Any]:
     )
     target = _choose(say, "target", TARGETS) or TARGETS[0]
     value = _target_value(say, target)
+    goal, decay = "covered", None
     with st.expander(say("more"), key="part_more"):
+        if target in ("new_sites", "budget"):
+            goal, decay = _goal(say, minutes)
         speed = st.number_input(
             say("speed"), 1.0, 10.0, 4.0, step=0.1, format="%.1f", key="speed",
             help=say("speed_help"),
@@ -242,7 +245,20 @@ def _question(say: Say, *, derived: bool) -> dict[str, Any]:
     return {
         "target": target, "value": value, "minutes": float(minutes), "speed_kmh": float(speed),
         "time_limit": float(limit), "total_people": None if people is None else float(people),
+        "goal": goal, "decay_to_minutes": decay,
     }  # fmt: skip
+
+
+def _goal(say: Say, minutes: float) -> tuple[str, float | None]:
+    """What the new stations are best for, and where credit beyond the standard ends."""
+    goal = _choose(say, "goal", tuple(GOALS), words="goal_{}", help=say("goal_help")) or "covered"
+    if goal != "credited":
+        return goal, None
+    end = st.number_input(
+        say("decay_to"), minutes + 1, 240, 2 * minutes, step=5, key=f"decay_to-{minutes}",
+        help=say("decay_to_help"),
+    )  # fmt: skip
+    return goal, float(end)
 
 
 def _target_value(say: Say, target: str) -> float:

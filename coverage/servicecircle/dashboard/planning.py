@@ -89,6 +89,7 @@ def _question(say: Say, space: Workspace, asked: Inputs) -> None:
     a = asked.asked
     n = 100 * a.value if a.target == "share" else a.value
     values = {"city": asked.city, "n": n, "minutes": a.minutes, "speed": a.speed_kmh}
+    values["aim"] = say(f"aim_{a.goal}", **values, end=a.decay_to_minutes)
     with st.container(border=True, key="question"):
         st.markdown(say(f"asked_{a.target}", **values))
         if asked.own_standards:
@@ -127,10 +128,19 @@ def _progress(say: Say) -> None:
     if job is None or job.finished:
         st.rerun()
     st.progress(job.progress, text=_step(say, job))
-    if st.button(say("cancel"), key="cancel"):
-        space.cancel()
-        st.toast(say("cancelled"))
-        st.rerun()
+    if job.step == "locate" and job.search is not None:
+        with st.container(key="search"):
+            st.markdown(say("stopping") if job.stopping else job.search.text(say.lang))
+    with st.container(horizontal=True, key="running"):
+        if job.step == "locate" and st.button(
+            say("stop"), key="stop", disabled=not job.stoppable, help=say("stop_help")
+        ):
+            job.stop()
+            st.rerun(scope="fragment")
+        if st.button(say("cancel"), key="cancel"):
+            space.cancel()
+            st.toast(say("cancelled"))
+            st.rerun()
 
 
 def _step(say: Say, job: Job) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from servicecircle.dashboard.words import WORDS, Say
 from servicecircle.dashboard.worker import Result
+from servicecircle.steps import percent
 
 MAP_HEIGHT = 640
 ROW_PX, LIST_ROWS = 35, 16  # a list shows so many rows, and scrolls beyond
@@ -59,7 +60,7 @@ def _figures(say: Say, result: Result) -> None:
                 label, value, below, delta_color="off", delta_arrow="off", help=hint, border=True
             )
     f = result.figures
-    verdict = say("verdict_proven") if f["proven"] else say("verdict_gap", gap=f["gap"])
+    verdict = say("verdict_proven") if f["proven"] else say("verdict_gap", gap=percent(f["gap"]))
     st.markdown(f"{verdict} {say('proof_' + f['proof'])}")
 
 
@@ -92,10 +93,22 @@ def _cards(say: Say, result: Result) -> list[tuple[str, str, str, str | None]]:
             say("gap_proven" if f["proven"] else "gap_bound"), say("gap_help"),
         ),
     ]  # fmt: skip
+    cards[-1:-1] = _objective(say, result)
     if f["cost"] is not None and new:
         each = say("cost_each", n=f["cost"] / new)
         cards.insert(1, (say("cost"), f"{f['cost']:,.0f}", each, None))
     return cards
+
+
+def _objective(say: Say, result: Result) -> list[tuple[str, str, str, str | None]]:
+    """A card of the objective, where no other card tells it."""
+    value, counts = result.figures["objective"], result.counts
+    if counts in ("mean_minutes", "most_minutes"):
+        return [(say(counts), f"{value:,.2f}", say("objective_minutes"), None)]
+    if counts in ("credited", "served"):
+        label = say(counts, unit=_unit(say, result))
+        return [(label, f"{value:,.1f}", say("objective_weight"), None)]
+    return []
 
 
 def _notes(say: Say, result: Result) -> None:

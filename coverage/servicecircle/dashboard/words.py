@@ -18,6 +18,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "start": ("开始规划", "Plan"),
     "again": ("重新规划", "Plan again"),
     "cancel": ("取消", "Cancel"),
+    "stop": ("到此为止，用目前最好的方案", "Stop now, take the best plan so far"),
+    "stop_help": (
+        "结束优化，用现在找到的最好方案，并说明离最优最多差多少。",
+        "Ends the search with the best plan it has, and says how far from the best it can be.",
+    ),
+    "stopping": (
+        "正在结束优化，马上给出目前最好的方案……",
+        "Ending the search; the best plan so far is on its way …",
+    ),
     "cancelled": ("已取消。", "Cancelled."),
     "outdated": (
         "左侧的设置已经改动，下面仍是之前的结果。按“重新规划”更新。",
@@ -48,16 +57,35 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     # the question in one sentence
     "asked_new_sites": (
-        "**{city}**：新建至多 **{n:,} 个**站点，让尽可能多的人步行 {minutes:g} 分钟"
-        "（{speed:g} 公里/小时）内走到。",
-        "**{city}**: open at most **{n:,}** new stations so that as many people as possible reach "
-        "one within {minutes:g} minutes on foot ({speed:g} km/h).",
+        "**{city}**：新建至多 **{n:,} 个**站点，{aim}。",
+        "**{city}**: open at most **{n:,}** new stations so that {aim}.",
     ),
     "asked_budget": (
-        "**{city}**：用不超过 **{n:,.0f} 元**新建站点，让尽可能多的人步行 {minutes:g} 分钟"
-        "（{speed:g} 公里/小时）内走到。",
-        "**{city}**: spend at most **{n:,.0f} yuan** on new stations so that as many people as "
-        "possible reach one within {minutes:g} minutes on foot ({speed:g} km/h).",
+        "**{city}**：用不超过 **{n:,.0f} 元**新建站点，{aim}。",
+        "**{city}**: spend at most **{n:,.0f} yuan** on new stations so that {aim}.",
+    ),
+    "aim_covered": (
+        "让尽可能多的人步行 {minutes:g} 分钟（{speed:g} 公里/小时）内走到",
+        "as many people as possible reach one within {minutes:g} minutes on foot ({speed:g} km/h)",
+    ),
+    "aim_credited": (
+        "让尽可能多的人步行 {minutes:g} 分钟（{speed:g} 公里/小时）内走到，再远的逐分钟递减，"
+        "{end:g} 分钟起不计",
+        "as many people as possible reach one within {minutes:g} minutes on foot ({speed:g} km/h), "
+        "those farther off counting less by the minute and not at all from {end:g} on",
+    ),
+    "aim_served": (
+        "让步行 {minutes:g} 分钟（{speed:g} 公里/小时）内、站点容得下的人尽可能多",
+        "they can serve, within their capacities, as many people as possible who are within "
+        "{minutes:g} minutes on foot ({speed:g} km/h)",
+    ),
+    "aim_mean_minutes": (
+        "让人们到最近站点的平均步行时间（{speed:g} 公里/小时）最短",
+        "the mean walk to the nearest station ({speed:g} km/h) is as short as possible",
+    ),
+    "aim_most_minutes": (
+        "让走得最远的人到最近站点的步行时间（{speed:g} 公里/小时）最短",
+        "the longest walk to the nearest station ({speed:g} km/h) is as short as possible",
     ),
     "asked_share": (
         "**{city}**：用最少的新站点，让 **{n:g}%** 的需求步行 {minutes:g} 分钟"
@@ -188,6 +216,26 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "share_value": ("要覆盖的需求（%）", "Demand to cover (%)"),
     "more": ("更多设置", "More settings"),
+    "goal": ("怎样算好", "What counts as good"),
+    "goal_help": (
+        "默认让标准时间内走得到的人最多。平均、最远步行时间不看标准，数所有走得到的人。",
+        "By default, most people within the standard. Mean and longest walks look at everyone who "
+        "can walk to a station at all, whatever the standard.",
+    ),
+    "goal_covered": ("覆盖的人最多", "Most people covered"),
+    "goal_credited": ("覆盖最多，超出标准的按距离递减", "Most covered, less credit beyond"),
+    "goal_served": (
+        "按站点容量，能服务的人最多（站点表要有“容量”列）",
+        "Most people served within capacities (site tables need a capacity column)",
+    ),
+    "goal_mean_minutes": ("平均步行时间最短", "Shortest mean walk"),
+    "goal_most_minutes": ("最远的人步行时间最短", "Shortest longest walk"),
+    "decay_to": ("递减到 0 的分钟数", "No credit from here on (minutes)"),
+    "decay_to_help": (
+        "标准以内算全额，超出后逐分钟减少，到这里为 0。要大于所有标准。",
+        "Full credit within the standard, less with each minute beyond it, none from here on. It "
+        "must be above every standard.",
+    ),
     "speed": ("步行速度（公里/小时）", "Walking speed (km/h)"),
     "speed_help": (
         "4 公里/小时相当于 15 分钟走 1 公里，与“15 分钟服务圈”的标准一致。",
@@ -242,6 +290,12 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "cost": ("新建费用（元）", "New stations (yuan)"),
     "cost_each": ("平均每个 {n:,.0f}", "{n:,.0f} each"),
+    "mean_minutes": ("平均步行时间（分钟）", "Mean walk (minutes)"),
+    "most_minutes": ("最远步行时间（分钟）", "Longest walk (minutes)"),
+    "credited": ("折算覆盖（{unit}）", "Credited ({unit})"),
+    "served": ("按容量能服务（{unit}）", "Served within capacities ({unit})"),
+    "objective_minutes": ("所有走得到站点的人", "of all who can walk to a station"),
+    "objective_weight": ("优化的目标", "what was optimised"),
     "gap": ("与最优的差距", "Gap to the optimum"),
     "gap_help": (
         "任何方案与本方案相比，最多还能好多少。已证明最优时为 0。",
@@ -255,8 +309,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "**Proved optimal**: with these data and settings no plan is better.",
     ),
     "verdict_gap": (
-        "**接近最优**：任何方案最多比它好 {gap:.2%}。延长优化时限可能缩小这个差距。",
-        "**Near the optimum**: no plan is better by more than {gap:.2%}. A longer time limit may "
+        "**接近最优**：任何方案最多比它好 {gap}。延长优化时限可能缩小这个差距。",
+        "**Near the optimum**: no plan is better by more than {gap}. A longer time limit may "
         "narrow this.",
     ),
     "proof_multipliers": (

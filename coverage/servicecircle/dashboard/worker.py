@@ -20,7 +20,7 @@ from servicecircle.errors import PlannerError
 from servicecircle.maps import map_html
 from servicecircle.plan import Plan, make_plan
 from servicecircle.scenario import Scenario
-from servicecircle.steps import STEPS
+from servicecircle.steps import STEPS, Search
 
 ORDER = tuple(STEPS)
 AT_ONCE = 2  # plans that may run at the same time on one machine; others wait
@@ -50,6 +50,7 @@ class Result:
     asked: Asked
     title: str
     figures: dict[str, Any]  # what plan.json says
+    counts: str  # what its objective counts: a key of `steps.OBJECTIVES`
     before: Before
     stations: pd.DataFrame  # new ones first, with ``label``, as on the map
     page: str  # the map
@@ -76,7 +77,10 @@ class Result:
 
 
 class Job:
-    """One run: ask it for ``step``, ``done``, ``finished``; then for ``result`` or ``error``.
+    """One run: ask it for ``step``, ``done``, ``search``, ``finished``; then for its ``result``.
+
+    ``search`` is how far the choice of sites is, once it has begun. ``error`` takes the place of a
+    result.
 
     Both are None where the run was cancelled or failed in a way nobody foresaw (``crashed``).
     """
@@ -87,10 +91,11 @@ class Job:
         self.asked, self.scenario, self.folder = asked, scenario, folder
         self.step: str | None = None  # None: waiting for its turn
         self.done: float | None = None
+        self.search: Search | None = None
         self.result: Result | None = None
         self.error: PlannerError | None = None
         self.crashed = False
-        self._closed, self._cancelled = closed, threading.Event()
+        self._closed, self._cancelled, self._stopped = closed, threading.Event(), threading.Event()
         self._ended = threading.Event()
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="plan", daemon=True)
@@ -102,6 +107,20 @@ class Job:
     def cancel(self) -> None:
         """Ask it to stop; it does so at its next sign of progress."""
         self._cancelled.set()
+
+    def stop(self) -> None:
+        """Ask it to end the search, and to make the plan of the best that it has by then."""
+        self._stopped.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end the search."""
+        return self._stopped.is_set()
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether there is a search to end, and a plan to take."""
+        return self.search is not None and self.search.ended is None and not self.stopping
 
     @property
     def finished(self) -> bool:
@@ -150,13 +169,14 @@ class Job:
         if self._given_up:
             raise _CancelledError
 
-    def _tell(self, step: str, done: float | None) -> None:
+    def _tell(self, step: str, done: float | None, search: Search | None = None, /) -> None:
         self._check()
         if step in ORDER:
             self.step, self.done = step, done
+            self.search = search or self.search
 
     def _answer(self) -> Result:
-        plan = make_plan(self.scenario, progress=self._tell)
+        plan = make_plan(self.scenario, progress=self._tell, stop=self._stopped.is_set)
         self._tell("write", None)
         page = map_html(plan)
         self._tell("write", 0.5)
@@ -187,8 +207,9 @@ def result_of(plan: Plan, asked: Asked, page: str, folder: Path) -> Result:
     before = Before(float(plan.weight[times > 0].sum()), int((times > 0).sum()),
                     plan.share(times >= 2))  # fmt: skip
     return Result(
-        asked, plan.scenario.title, plan_folder.figures(plan), before, _stations(plan), page, folder
-    )
+        asked, plan.scenario.title, plan_folder.figures(plan), plan.scenario.question.counts,
+        before, _stations(plan), page, folder,
+    )  # fmt: skip
 
 
 def _stations(plan: Plan) -> pd.DataFrame:

@@ -39,7 +39,7 @@ from servicecircle.fetching.outline import (
 )
 from servicecircle.fetching.overpass import FILTERS, download, query_of
 from servicecircle.fetching.web import base_url, clean, host_of
-from servicecircle.steps import Progress
+from servicecircle.steps import Progress, silent
 
 NOMINATIM_URL = "https://nominatim.openstreetmap.org"
 OVERPASS_URL = "https://overpass-api.de/api"
@@ -122,7 +122,7 @@ def fetch_place(
         return found
     with _ONE_AT_A_TIME:
         found = None if refresh else question.newest()  # another thread may have fetched it
-        return found or _fetch(question, servers, timeout, progress or (lambda step, done: None))
+        return found or _fetch(question, servers, timeout, progress or silent)
 
 
 def cached_place(

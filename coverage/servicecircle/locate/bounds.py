@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from servicecircle.locate import sifting
 from servicecircle.locate.certificate import leaf_bound
 from servicecircle.locate.core import Core, Floats, Ints, make_core
 from servicecircle.locate.interior import interior_point
@@ -23,6 +24,7 @@ from servicecircle.locate.watch import Watch
 SIMPLEX_ENTRIES = (
     30_000  # coverage pairs up to which the simplex is faster, at the root and in the tree
 )
+WHOLE_SITES = 600  # sites up to which a core's relaxation is solved as a whole (`mclp`)
 DENSE_SITES = 4_000  # sites up to which a sites × sites system is worth its memory
 ACCURACY = {"mclp": 1e-9, "lscp": 1e-7, "partial_cover": 1e-6}  # of the interior point at the root
 NODE_ACCURACY = 1e-5  # of the interior point in the tree, 1e-9 where that leaves it open
@@ -104,23 +106,27 @@ def improve(
     watch: Watch,
     seed: int,
     hear: Callable[[Multipliers], None] = lambda _: None,
+    plan: Ints = NOTHING,
 ) -> Multipliers:
     """The best multipliers that the time allows, never worse than ``start``.
 
-    ``hear`` is handed the best so far after every step.
+    ``hear`` is handed the best so far after every step; ``plan`` are sites of a good plan.
     """
     best = start
     if len(core.rows.indices) <= SIMPLEX_ENTRIES:
         found = Relaxation(core, seed).solve(NOTHING, NOTHING, watch)
         return best if found is None else better(core, best, judged(core, found))
-    for found in _iterates(core, watch):
+    for found in _iterates(core, plan, watch):
         best = better(core, best, judged(core, found))
         hear(best)
     return best
 
 
-def _iterates(core: Core, watch: Watch) -> Iterator[Any]:
-    if core.shape[1] > DENSE_SITES:
+def _iterates(core: Core, plan: Ints, watch: Watch) -> Iterator[Any]:
+    if core.facts.model == "mclp" and core.shape[1] > WHOLE_SITES:
+        for found in sifting.at_root(core, plan, watch, ACCURACY["mclp"]):
+            yield found.lam, 0.0, found.sigma, found.y, found.missing
+    elif core.shape[1] > DENSE_SITES:
         yield from subgradient(core, watch)
     else:
         yield from interior_point(core, watch, ACCURACY[core.facts.model])
@@ -173,15 +179,33 @@ class Nodes:
         self.relaxation = Relaxation(core, seed) if small else None
         self.cheap = small
 
-    def solve(self, into: Ints, out: Ints, watch: Watch, best: float) -> Multipliers | None:
+    def solve(
+        self, into: Ints, out: Ints, watch: Watch, best: float, guess: Multipliers
+    ) -> Multipliers | None:
         """The node's multipliers, or None where time ran out before there were any.
 
         ``best`` is the objective to beat: a bound on its wrong side needs no more accuracy.
+        ``guess`` is what the node's parent knows.
         """
         if self.relaxation is not None:
             found = self.relaxation.solve(into, out, watch)
             return None if found is None else judged(self.core, found, into, out)
+        if self.core.facts.model == "mclp":
+            return self._sifted(into, out, watch, best, guess)
         return self._inner(into, out, watch, best)
+
+    def _sifted(
+        self, into: Ints, out: Ints, watch: Watch, goal: float, guess: Multipliers
+    ) -> Multipliers | None:
+        part = sifting.Node.of(self.core, into, out)
+        best: Multipliers | None = None
+        near = guess.lam, guess.sigma, guess.y
+        for found in sifting.at_node(part, near, watch, goal):
+            y = found.y.copy()
+            y[into] = 1.0
+            now = Multipliers(found.lam, 0.0, found.sigma, found.bound, y)
+            best = replace(better(self.core, best, now), y=y)
+        return best
 
     def _inner(self, into: Ints, out: Ints, watch: Watch, goal: float) -> Multipliers | None:
         part = make_core(self.core.facts, into, out)

@@ -14,18 +14,22 @@ the free sites (column sums ``s = Bᵀλ``), with forced-in sites of a leaf coun
 A tree proves more: its leaves split the plans by fixing sites in (1) or out (0), one after the
 other, and the bound is the weakest leaf's. Many leaves may share a row of multipliers. A leaf
 with a negative row, ``-1 - k``, says: its last fixing opens a site that site ``k`` dominates
-(``k`` is still free, covers all it covers, costs no more), so plans without it are as good.
+(``k`` is still free, covers all it covers, costs no more), so plans without it are as good. A
+leaf's path may begin with ``(k, REPEAT)``: the first ``k`` fixings of the leaf before it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 TOLERANCE = 1e-9  # relative slack of budgets, shares and multiplier ranges
+REPEAT = 2  # the value of the entry that abridges a path
 WHOLE_SLACK = 1e-6  # what rounding to whole numbers forgives; grows with the bound's own rounding
 
 Array = np.ndarray[Any, Any]
@@ -156,33 +160,84 @@ def _reached(f: Facts, sites: Array) -> Array:
     return hit
 
 
-def dominated(f: Facts, sites: Array, values: Array, by: int) -> bool:
-    """Whether a leaf's last fixing opens a site that the free site ``by`` makes needless."""
-    site = sites[-1]
-    entries, ours = f.indices == by, f.indices == site
-    within = np.isin(f.row_of[ours & f.open[f.row_of]], f.row_of[entries])
-    stands = bool(f.free[by]) and by not in sites and f.cost[by] <= f.cost[site]
-    return bool(values[-1] == 1 and stands and np.all(within))
+def site_rows(f: Facts) -> tuple[Array, Array]:
+    """The open rows of every free site, one site after the other: (indptr, rows)."""
+    entries = np.flatnonzero(f.open[f.row_of])
+    entries = entries[np.argsort(f.indices[entries], kind="stable")]
+    size = np.bincount(f.indices[entries], minlength=len(f.free))
+    return np.concatenate(([0], np.cumsum(size))), f.row_of[entries]
 
 
-def tree_partitions(free: Array, indptr: Array, site: Array, value: Array) -> bool:
-    """Whether the leaves split all plans: each branching has both sides, on one free site."""
-    stack = [(np.arange(len(indptr) - 1), 0)]
-    while stack:
-        leaves, depth = stack.pop()
-        ends = indptr[leaves + 1] - indptr[leaves] == depth
-        if len(leaves) == 1 and ends[0]:
-            path = site[indptr[leaves[0]] : indptr[leaves[0] + 1]]
-            if len(np.unique(path)) < depth or not np.all(free[path]):
+def dominated(f: Facts, by_site: tuple[Array, Array], sites: Array, values: Array, by: int) -> bool:
+    """Whether a leaf's last fixing opens a site that the free site ``by`` makes needless.
+
+    Rows that the path's other open sites cover do not count. For a plan of the leaf, take the
+    last site out and ``by`` in: it costs no more, covers no less, and keeps every other fixing of
+    the path, as ``by`` is not on it. So it lies on the other side of the leaf's last branching,
+    which other leaves bound (there too a domination only leads on, to a longer path).
+    """
+    site, (indptr, rows) = sites[-1], by_site
+    if values[-1] != 1 or not f.free[by] or by in sites or f.cost[by] > f.cost[site]:
+        return False
+    ours, theirs = (rows[indptr[j] : indptr[j + 1]] for j in (site, by))
+    missed = ours[~np.isin(ours, theirs)]
+    opened = sites[:-1][values[:-1] == 1] if len(missed) else sites[:0]
+    hit = [rows[indptr[j] : indptr[j + 1]] for j in opened]
+    return bool(np.all(np.isin(missed, np.concatenate([missed[:0], *hit]))))
+
+
+def tree_paths(indptr: Array, site: Array, value: Array) -> Iterator[tuple[Array, Array]]:
+    """Sites and values of every leaf, abridged paths written out; ValueError where they are not.
+
+    A path is good until the next one is taken.
+    """
+    sites = values = np.zeros(0, np.int64)
+    for start, end in pairwise(indptr):
+        more, side, again = site[start:end], value[start:end], 0
+        if len(more) and side[0] == REPEAT:
+            more, side, again = more[1:], side[1:], int(more[0])
+        if not 0 <= again <= len(sites):
+            raise ValueError("a leaf repeats more of the path before it than there is")
+        sites = np.concatenate([sites[:again], more])
+        values = np.concatenate([values[:again], side])
+        yield sites, values
+
+
+def tree_partitions(
+    free: Array, indptr: Array, site: Array, value: Array, *, abridged: bool = False
+) -> bool:
+    """Whether the leaves split all plans: each branching has both sides, on one free site.
+
+    ``abridged`` paths may begin with `REPEAT`; else a path is taken as it stands.
+    """
+    tree: list[dict[int, int]] = [{}]  # per node: value → child, and under -1 its site
+    nodes, path = [0], list[int]()  # the leaf before: its nodes, and its sites
+    used, ends = set[int](), set[int]()  # the sites of the path, the nodes that are leaves
+    for start, end in pairwise(indptr):
+        fixings = np.column_stack([site[start:end], value[start:end]]).tolist()
+        again = 0
+        if abridged and fixings and fixings[0][1] == REPEAT:
+            again = fixings.pop(0)[0]
+        if not 0 <= again <= len(path):
+            return False
+        used.difference_update(path[again:])
+        del nodes[again + 1 :], path[again:]
+        for at, side in fixings:
+            node = tree[nodes[-1]]
+            if side not in (0, 1) or at < 0 or not free[at] or at in used:
                 return False
-            continue
-        if len(leaves) == 0 or np.any(ends):
+            if node.setdefault(-1, at) != at:
+                return False
+            if side not in node:
+                node[side] = len(tree)
+                tree.append({})
+            nodes.append(node[side])
+            path.append(at)
+            used.add(at)
+        if nodes[-1] in ends:
             return False
-        at = indptr[leaves] + depth
-        if np.any(site[at] != site[at[0]]) or not np.all(np.isin(value[at], (0, 1))):
-            return False
-        stack += [(leaves[value[at] == side], depth + 1) for side in (0, 1)]
-    return True
+        ends.add(nodes[-1])
+    return all(len(node) == (0 if i in ends else 3) for i, node in enumerate(tree))
 
 
 def merge_rows(f: Facts, group: Array, groups: int) -> Facts:
@@ -252,8 +307,8 @@ def certified_bound(
 
     ``question`` are the arguments of `facts`. Without leaves, ``multipliers`` (one per demand
     row) carry it alone. With leaves: leaf ``i`` fixes ``leaf_site[a:b]`` to ``leaf_value[a:b]``
-    (``a, b = leaf_indptr[i:i + 2]``) and uses row ``leaf_row[i]`` of the tables, where
-    ``table_multipliers`` is (rows × groups) and ``table_group`` names each demand row's group.
+    (``a, b = leaf_indptr[i:i + 2]``; see `tree_paths`) and uses row ``leaf_row[i]`` of the tables,
+    where ``table_multipliers`` is (rows × groups) and ``table_group`` names each row's group.
     Raises ValueError for multipliers out of range, and for leaves that are no partition.
     """
     f = facts(model, **question)
@@ -266,17 +321,16 @@ def certified_bound(
     assert leaf_site is not None and leaf_value is not None and leaf_row is not None
     assert table_group is not None and table_multipliers is not None
     assert table_share is not None and table_budget is not None
-    if not tree_partitions(f.free, leaf_indptr, leaf_site, leaf_value):
+    if not tree_partitions(f.free, leaf_indptr, leaf_site, leaf_value, abridged=True):
         raise ValueError("the leaves do not split the plans without a gap")
     f = merge_rows(f, table_group, table_multipliers.shape[1])
     check_multipliers(f, table_multipliers, table_share, table_budget)
-    bounds = []
-    for leaf, row in enumerate(leaf_row):
-        part = slice(leaf_indptr[leaf], leaf_indptr[leaf + 1])
-        sites, values = leaf_site[part], leaf_value[part]
+    bounds, by_site = [], site_rows(f)
+    paths = tree_paths(leaf_indptr, leaf_site, leaf_value)
+    for row, (sites, values) in zip(leaf_row, paths, strict=True):
         if row >= 0:
             tables = table_multipliers[row], float(table_share[row]), float(table_budget[row])
             bounds.append(leaf_bound(f, *tables, sites[values == 1], sites[values == 0]))
-        elif not dominated(f, sites, values, int(-1 - row)):
+        elif not dominated(f, by_site, sites, values, int(-1 - row)):
             raise ValueError("a leaf rests on a domination that does not hold")
     return round_bound(max(bounds) if model == "mclp" else min(bounds), model, whole)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.certificate import Facts
+from servicecircle.locate.reduction import dominated_columns, undominated_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,6 +56,20 @@ class Core:
         lifted[here] = (lam / self.facts.weight)[self.group[here]] * weight[here]
         lifted[lost] = weight[lost] * (mu if self.facts.model == "partial_cover" else 1.0)
         return lifted
+
+    def only(self, rows: Ints) -> Core:
+        """The core with some of its rows alone, ascending (``lscp``: a weaker question)."""
+        number = np.full(self.shape[0] + 2, -1)  # the last two for groups -2 and -1
+        number[-2], number[rows] = -2, np.arange(len(rows))
+        matrix = sp.csr_matrix(self.rows[rows])
+        return replace(
+            self,
+            facts=_facts(self.facts, matrix, self.facts.weight[rows], np.arange(self.shape[1])),
+            rows=matrix,
+            columns=matrix.tocsc(),
+            group=number[self.group],
+            first=self.first[rows],
+        )
 
     def lower(self, lam: Floats) -> Floats:
         """Multipliers of the parent's rows as multipliers of this core's rows, summed."""
@@ -168,59 +182,14 @@ def _same_rows(indptr: Ints, indices: Ints, model: Ints, size: Ints) -> bool:
 
 def _undominated(matrix: sp.csr_matrix, first: Ints, group: Ints) -> tuple[Any, Ints, Ints]:
     """Leave out rows that are covered whenever some other row is (``lscp`` only)."""
-    order = np.argsort(np.diff(matrix.indptr), kind="stable")
-    keep = _mark_undominated(matrix.indptr, matrix.indices, order, matrix.shape[1])
+    keep = undominated_rows(matrix, np.argsort(np.diff(matrix.indptr), kind="stable"))
     number = np.where(keep, np.cumsum(keep) - 1, -1)
     return sp.csr_matrix(matrix[keep]), first[keep], number[group]
 
 
-@njit(cache=True, nogil=True)
-def _mark_undominated(indptr: Any, indices: Any, order: Any, columns: int) -> Any:
-    """Rows, smallest first, whose sites do not include all sites of a row kept before."""
-    rows = len(order)
-    keep, seen = np.zeros(rows, np.bool_), np.full(rows, -1)
-    shared, size = np.zeros(rows, np.int64), np.diff(indptr)
-    # kept rows as one linked list per site
-    head, after, row_at = np.full(columns, -1), np.full(len(indices), -1), np.zeros(len(indices))
-    for i in order:
-        inside = False
-        for e in range(indptr[i], indptr[i + 1]):
-            link = head[indices[e]]
-            while link >= 0 and not inside:
-                k = int(row_at[link])
-                shared[k] = shared[k] + 1 if seen[k] == i else 1
-                seen[k] = i
-                inside = shared[k] == size[k]
-                link = after[link]
-        keep[i] = not inside
-        if inside:
-            continue
-        for e in range(indptr[i], indptr[i + 1]):
-            after[e], row_at[e] = head[indices[e]], i
-            head[indices[e]] = e
-    return keep
-
-
 def dominated_sites(core: Core) -> list[tuple[int, int]]:
-    """Pairs (site, by): ``by`` covers all that ``site`` covers and costs no more.
+    """Pairs (site, by), in order: ``by`` covers all that ``site`` covers and costs no more.
 
-    ``by`` is itself in no pair. Of equal sites the one with the smallest index stays.
+    ``by`` is closed later than ``site``, if at all. Of equal sites the smallest index stays.
     """
-    shared = (core.columns.T @ core.columns).tocoo()
-    size, cost = np.diff(core.columns.indptr), core.facts.cost
-    j, k = shared.row, shared.col
-    inside = (shared.data == size[j]) & (cost[k] <= cost[j]) & (j != k)
-    equal = inside & (size[j] == size[k]) & (cost[j] == cost[k])
-    inside &= ~equal | (k < j)
-    best = np.full(len(size), -1)
-    order = np.lexsort((k[inside], -size[k[inside]]))[::-1]
-    best[j[inside][order]] = k[inside][order]
-    free = [(int(a), int(b)) for a, b in enumerate(best) if b >= 0]
-    return [(a, _last(best, b)) for a, b in free]
-
-
-def _last(best: Ints, site: int) -> int:
-    """Follow dominations to a site that nothing dominates."""
-    while best[site] >= 0:
-        site = int(best[site])
-    return site
+    return dominated_columns(core.rows, core.facts.cost)

@@ -7,14 +7,17 @@ that the root's multipliers (or a dominating site) show to hold nothing better.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from servicecircle.locate.bounds import Multipliers
-from servicecircle.locate.certificate import round_bound
-from servicecircle.locate.core import Core, Floats, Ints
-from servicecircle.locate.selection import Leaves
+from servicecircle.locate.certificate import REPEAT, Facts, leaf_bound, round_bound
+from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
+from servicecircle.locate.reduction import reduce_cover
+from servicecircle.locate.selection import Forced, Leaves
 from servicecircle.locate.tree import Node
 
 ROOT = 0  # the row of the root's multipliers in the tables
@@ -28,6 +31,7 @@ class Prefix:
     sites: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)  # ROOT, or -1 - k: dominated by the core's k
+    decided: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, core: Core, dominated: list[tuple[int, int]]) -> Prefix:
@@ -39,7 +43,8 @@ class Prefix:
 
     def fix(self, site: int, value: int, row: int = ROOT) -> None:
         """Decide a site, unless it is decided already."""
-        if site not in self.sites:
+        if site not in self.decided:
+            self.decided.add(site)
             self.sites.append(site)
             self.values.append(value)
             self.rows.append(row)
@@ -48,6 +53,76 @@ class Prefix:
         """The sites that are open, and those that are closed."""
         sites, values = np.array(self.sites, np.int64), np.array(self.values, np.int64)
         return sites[values == 1], sites[values == 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Reductions:
+    """A question after its reductions: what they decided, and the core that is left.
+
+    ``prefix.core`` holds the rows that carry the proof and all sites; ``rest`` is what the
+    prefix leaves of it, its sites counted there. ``rows`` are the rows of ``prefix.core`` that
+    forced the sites ``sites``, for the reasons ``forced`` (on the question's own indices).
+    """
+
+    prefix: Prefix
+    rest: Core
+    sites: Ints
+    rows: Ints
+    forced: tuple[Forced, ...]
+
+    def whole_plan(self, plan: Ints) -> Ints:
+        """A plan of the rest as a plan of the prefix's core."""
+        return np.concatenate([self.sites, self.rest.sites[plan]])
+
+    def lift(self, found: Multipliers) -> Multipliers:
+        """Multipliers of the rest for the prefix's core; the same bound (see `reduction`)."""
+        core, rest = self.prefix.core, self.rest
+        y = np.zeros(core.shape[1])
+        y[self.sites], y[rest.sites] = 1.0, found.y
+        lam = rest.lift(unpaid(rest, found.lam), found.mu)
+        lam[self.rows] = core.facts.cost[self.sites]
+        bound = leaf_bound(core.facts, lam, found.mu, found.sigma)
+        return Multipliers(lam, found.mu, found.sigma, bound, y)
+
+
+def unpaid(core: Core, lam: Floats) -> Floats:
+    """Multipliers that pay no site more than it costs, with the same bound or a better one.
+
+    What is taken from the rows of a site is at most what it was paid too much.
+    """
+    score, lam = np.asarray(core.columns.T @ lam), lam.copy()
+    for j in np.flatnonzero(score > core.facts.cost):
+        rows = core.columns.indices[core.columns.indptr[j] : core.columns.indptr[j + 1]]
+        total = float(lam[rows].sum())
+        if total > core.facts.cost[j]:
+            lam[rows] *= core.facts.cost[j] / total
+    return lam
+
+
+def reductions(facts: Facts, over: Callable[[], bool]) -> Reductions:
+    """The reductions of a question that minimises cost (``lscp``, ``partial_cover``)."""
+    core = make_core(facts)
+    if facts.model != "lscp":
+        prefix = Prefix.of(core, dominated_sites(core))
+        nothing = np.zeros(0, np.int64)
+        rest = make_core(core.facts, *prefix.fixings())
+        return Reductions(prefix, rest, nothing, nothing, ())
+    found = reduce_cover(core.rows, core.facts.cost, over)
+    rows = np.array([row for _, row in found.forced], np.int64)
+    forced = tuple(_reason(facts, core, site, row) for site, row in found.forced)
+    core = core.only(found.rows)
+    prefix = Prefix.of(core, found.closed)
+    for site, _ in found.forced:
+        prefix.fix(site, 1)
+    rest = make_core(core.facts, *prefix.fixings())
+    return Reductions(prefix, rest, prefix.fixings()[0], np.searchsorted(found.rows, rows), forced)
+
+
+def _reason(facts: Facts, core: Core, site: int, row: int) -> Forced:
+    """Why a site is forced, on the question's own indices."""
+    demand, station = int(core.first[row]), int(core.sites[site])
+    others = facts.indices[facts.indptr[demand] : facts.indptr[demand + 1]]
+    return Forced(station, demand, tuple(int(j) for j in others if j != station))
 
 
 def reduced_cost_fixings(
@@ -92,8 +167,14 @@ def _change(worth: Floats, count: float) -> Floats:
 
 
 def leaves_of(prefix: Prefix, root: Multipliers, inner: Core, nodes: list[Node]) -> Leaves:
-    """The whole tree on the question's own sites and rows; ``nodes`` are on the inner core."""
-    site, value, row = _paths(prefix, inner, nodes)
+    """The whole tree on the question's own sites and rows.
+
+    ``root`` are multipliers of the prefix's core, ``nodes`` are on the inner core, which is what
+    the prefix leaves of it.
+    """
+    nodes = sorted(nodes, key=lambda node: node.path)
+    indptr, site, value = _paths(prefix, inner, nodes)
+    row = [by if by >= 0 else -1 - int(prefix.core.sites[-1 - by]) for by in prefix.rows]
     proofs = {id(node.proof): node.proof for node in nodes}
     number = {key: 1 + i for i, key in enumerate(proofs)}
     row += [number[id(node.proof)] for node in nodes]
@@ -106,9 +187,9 @@ def leaves_of(prefix: Prefix, root: Multipliers, inner: Core, nodes: list[Node])
         partial = prefix.core.facts.model == "partial_cover"
         multipliers = np.column_stack([multipliers, lost * (share if partial else 1 + 0 * share)])
     return Leaves(
-        indptr=np.cumsum([0, *map(len, site)]).astype(np.int64),
-        site=prefix.core.sites[np.concatenate(site)].astype(np.int64),
-        value=np.concatenate(value).astype(np.int8),
+        indptr=indptr,
+        site=site,
+        value=value,
         row=np.array(row, np.int64),
         group=group,
         multipliers=multipliers,
@@ -117,21 +198,30 @@ def leaves_of(prefix: Prefix, root: Multipliers, inner: Core, nodes: list[Node])
     )
 
 
-def _paths(
-    prefix: Prefix, inner: Core, nodes: list[Node]
-) -> tuple[list[Ints], list[Ints], list[int]]:
-    """Sites and values of every leaf, and the rows of those that end within the prefix."""
-    sites, values = np.array(prefix.sites, np.int64), np.array(prefix.values, np.int64)
-    path_sites, path_values, row = [], [], []
-    for i, by in enumerate(prefix.rows):
-        path_sites.append(sites[: i + 1])
-        path_values.append(np.append(values[:i], 1 - values[i]))
-        row.append(by if by >= 0 else -1 - int(prefix.core.sites[-1 - by]))
+def _paths(prefix: Prefix, inner: Core, nodes: list[Node]) -> tuple[Ints, Ints, Any]:
+    """Every leaf's path: indptr, sites, values; what the leaf before it begins with is abridged.
+
+    Written out, the other sides of ``n`` decisions alone would take ``n² / 2`` entries.
+    """
+    own = prefix.core.sites
+    steps = [(int(own[j]), v) for j, v in zip(prefix.sites, prefix.values, strict=True)]
+    paths: list[list[tuple[int, int]]] = []
+    for i, (site, value) in enumerate(steps):  # the leaf before took the other side one step ago
+        again = [(i - 1, REPEAT), steps[i - 1]] if i > 1 else steps[:i]
+        paths.append([*again, (site, 1 - value)])
+    before: list[tuple[int, int]] | None = None
     for node in nodes:
-        more = np.array(node.path, np.int64).reshape(-1, 2)
-        path_sites.append(np.concatenate([sites, inner.sites[more[:, 0]]]))
-        path_values.append(np.concatenate([values, more[:, 1]]))
-    return path_sites, path_values, row
+        more = [(int(own[inner.sites[j]]), v) for j, v in node.path]
+        if before is None:
+            again = [(len(steps) - 1, REPEAT), steps[-1]] if len(steps) > 1 else steps
+            paths.append([*again, *more])
+        else:
+            same = next(i for i, (a, b) in enumerate(zip(before, more, strict=False)) if a != b)
+            paths.append([(len(steps) + same, REPEAT), *more[same:]])
+        before = more
+    flat = np.array([step for path in paths for step in path], np.int64).reshape(-1, 2)
+    indptr = np.cumsum([0, *map(len, paths)]).astype(np.int64)
+    return indptr, flat[:, 0].copy(), flat[:, 1].astype(np.int8)
 
 
 def _groups(core: Core) -> tuple[Ints, float | None]:

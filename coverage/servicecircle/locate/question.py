@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from servicecircle.errors import InfeasibleError, QuestionError
 from servicecircle.locate.certificate import Facts, allowance, facts, is_whole, target_weight
+from servicecircle.locate.levels import expand
 from servicecircle.locate.selection import Model
 from servicecircle.locate.watch import Callback
 
@@ -35,6 +36,7 @@ class Question:
     gap: float
     seed: int
     callback: Callback | None
+    capacity: NDArray[np.float64] | None = None  # the most weight that each site serves
 
     def arrays(self) -> dict[str, Any]:
         """The question as `certificate.facts` takes it."""
@@ -59,7 +61,8 @@ class Question:
     def whole(self) -> bool:
         """Whether the objective can only be a whole number."""
         if self.model == "mclp":
-            return is_whole(self.weight)
+            limits = np.zeros(0) if self.capacity is None else self.capacity
+            return is_whole(self.weight) and is_whole(limits[np.isfinite(limits)])
         return self.cost is None or is_whole(self.cost[~(self.fixed | self.forbidden)])
 
 
@@ -79,17 +82,25 @@ def ask(
     gap: float,
     seed: int,
     callback: Callback | None,
+    credit: Any = None,
+    capacity: ArrayLike | None = None,
 ) -> Question:
     """A question that is complete and free of contradictions.
+
+    With ``credit`` its rows are the levels of `levels.expand`.
 
     Raises ValueError for wrong shapes, types and indices, QuestionError for what cannot be asked.
     """
     matrix = _matrix(covers)
     rows, columns = matrix.shape
+    numbers = _numbers(np.ones(rows) if weight is None else weight, rows, "weight")
+    if credit is not None:
+        _check_no_capacity(capacity)
+        matrix, numbers = _levels(matrix, numbers, credit)
     question = Question(
         model=model,
         covers=matrix,
-        weight=_numbers(np.ones(rows) if weight is None else weight, rows, "weight"),
+        weight=numbers,
         cost=None if cost is None else _numbers(cost, columns, "cost"),
         sites=_count(sites),
         budget=_amount(budget, "budget"),
@@ -101,6 +112,7 @@ def ask(
         gap=_at_least_zero(gap, "gap"),
         seed=_seed(seed),
         callback=callback,
+        capacity=None if capacity is None else _limits(capacity, columns),
     )
     _check_kinds(question)
     _check_targets(question)
@@ -126,6 +138,52 @@ def _matrix(covers: Any) -> sp.csr_matrix:
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
     return matrix
+
+
+def _levels(
+    covers: sp.csr_matrix, weight: NDArray[np.float64], credit: Any
+) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+    """Coverage and weight of the levels that partial credit makes of the rows."""
+    if not sp.issparse(credit):
+        raise ValueError("credit must be a scipy.sparse matrix, demand × site")
+    if credit.shape != covers.shape:
+        raise ValueError(f"credit must have the shape {covers.shape}, not {credit.shape}")
+    pairs = sp.csr_matrix(credit, dtype=np.float64, copy=True)
+    pairs.sum_duplicates()
+    levels = expand(
+        covers.indptr,
+        covers.indices,
+        weight,
+        pairs.indptr,
+        pairs.indices,
+        pairs.data,
+        covers.shape[1],
+    )
+    shape = (len(levels.weight), covers.shape[1])
+    ones = np.ones(len(levels.indices))
+    return sp.csr_matrix((ones, levels.indices, levels.indptr), shape), levels.weight
+
+
+def _check_no_capacity(capacity: Any) -> None:
+    if capacity is not None:
+        raise QuestionError(
+            "部分得分（随步行时间递减）与站点服务能力上限不能同时使用；请去掉其中之一。",
+            "Partial credit beyond the standard and capacities cannot be combined: leave one out.",
+        )
+
+
+def _limits(capacity: ArrayLike, length: int) -> NDArray[np.float64]:
+    """Capacities; inf is allowed."""
+    try:
+        limits = np.array(capacity, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError("capacity must be numbers") from error
+    if limits.shape != (length,):
+        raise ValueError(f"capacity must have the shape ({length},), not {limits.shape}")
+    bad = np.flatnonzero(~(limits >= 0))
+    if len(bad):
+        raise ValueError(f"capacity must not be negative; it is not right at {bad[:5].tolist()}")
+    return limits
 
 
 def _numbers(values: ArrayLike, length: int, name: str) -> NDArray[np.float64]:

@@ -70,7 +70,8 @@ class Selection:
     """The chosen sites with their objective, the bound that no plan can pass, and its proof.
 
     - ``chosen``: sorted column indices of all open sites, fixed and required ones included.
-    - ``objective``: covered weight (``mclp``); number or cost of the new sites (the others).
+    - ``objective``: covered, credited or served weight (``mclp``); number or cost of the new
+      sites (the others).
     - ``bound``, ``gap``: ``|bound - objective| / max(|objective|, 1e-9)``, a fraction.
     - ``proven``: the gap is at most 1e-6.
     - ``proof``: ``"multipliers"`` or ``"tree"`` when the bound can be recomputed by
@@ -81,6 +82,9 @@ class Selection:
     - ``method``: the steps that were taken; ``seconds``: wall time.
     - ``stopped``: why the run ended; only after ``"time"`` and ``"interrupt"`` (Ctrl-C) may the
       same question and seed bring another plan. ``"work"``: all steps did what they may do.
+    - ``flow``: with capacities, the weight that each covering pair carries, in the order of the
+      coverage's CSR entries (rows, then sorted sites): at most the row's weight in all of a row,
+      at most the capacity in all of a site. Its sum is the objective.
     - ``forced``: the sites that every best plan of this kind holds, each with its reason, in the
       order in which they were found (``lscp``).
     """
@@ -99,6 +103,7 @@ class Selection:
     seconds: float
     stopped: Ended = "proof"
     forced: tuple[Forced, ...] = ()
+    flow: NDArray[np.float64] | None = None
 
 
 def gap_of(bound: float, objective: float) -> float:

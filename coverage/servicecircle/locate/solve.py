@@ -21,8 +21,15 @@ from servicecircle.locate.bounds import (
 from servicecircle.locate.certificate import round_bound
 from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
 from servicecircle.locate.linear import solve_whole
-from servicecircle.locate.prefix import Prefix, leaves_of, reduced_cost_fixings
+from servicecircle.locate.prefix import (
+    Prefix,
+    Reductions,
+    leaves_of,
+    reduced_cost_fixings,
+    reductions,
+)
 from servicecircle.locate.question import Question
+from servicecircle.locate.row_weighting import RowWeighting
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
 from servicecircle.locate.threads import one_blas_thread
 from servicecircle.locate.tree import Node, Tree
@@ -45,7 +52,12 @@ class Search:
         self.question, self.mclp = question, question.model == "mclp"
         self.sign = -1.0 if self.mclp else 1.0  # times a value: less is better
         self.facts = question.facts()
-        self.core = make_core(self.facts)
+        self.reduced: Reductions | None = None  # before any bound, where that loses nothing
+        with self.watch.listening():
+            if not self.mclp:
+                self.reduced = reductions(self.facts, self.watch.over)
+        self.core = make_core(self.facts) if self.reduced is None else self.reduced.prefix.core
+        self.rest = self.core if self.reduced is None else self.reduced.rest
         self.whole = question.whole
         self.plan: Ints = np.zeros(0, np.int64)  # sites of the core
         self.value = -math.inf if self.mclp else math.inf
@@ -66,6 +78,24 @@ class Search:
         value = self.worth(plan)
         if value > self.value if self.mclp else value < self.value:
             self.plan, self.value = np.sort(plan), value
+
+    def offer_rest(self, plan: Ints) -> None:
+        """Offer a plan of what the reductions left."""
+        self.offer(plan if self.reduced is None else self.reduced.whole_plan(plan))
+
+    def rest_plan(self) -> Ints:
+        """The best plan, as far as the reductions left its sites to be chosen."""
+        if self.reduced is None:
+            return self.plan
+        return np.flatnonzero(np.isin(self.rest.sites, self.plan))
+
+    def sites_of_rest(self) -> Ints:
+        """The question's index of each site that is left to choose."""
+        return self.core.sites if self.reduced is None else self.core.sites[self.rest.sites]
+
+    def lifted(self, found: Multipliers) -> Multipliers:
+        """Multipliers of the rest for the core."""
+        return found if self.reduced is None else self.reduced.lift(found)
 
     def prove(self, bound: float) -> None:
         """Keep a bound if it is tighter than the best so far."""
@@ -126,29 +156,33 @@ def solve(question: Question, *, start: Ints = NOTHING, lam: Floats | None = Non
 
 def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:
     question = search.question
-    core = search.core
+    core = search.rest
     if min(core.shape) == 0 or _settled(core):
-        search.offer(search.plan)
+        search.offer_rest(search.plan)
         search.steps.append("nothing to choose")
-        found = _no_multipliers(core)
+        found = search.lifted(_no_multipliers(core))
         search.prove(search.value)
         return _selection(search, found, "multipliers", None)
     _first_plans(search, start)
     search.report()
     found = simple(core)
     if lam is not None:
+        lam = lam if search.reduced is None else search.core.lower(lam)
         known = core.lower(lam), found.mu, found.sigma, found.y
         found = better(core, found, judged(core, known))
     search.prove(found.bound)
     if not search.finished():
         _local_search(search, SHORT_WORK, 5)
-        found = improve(core, first := found, search.watch, question.seed, search.hear)
+        found = improve(
+            core, first := found, search.watch, question.seed, search.hear, search.rest_plan()
+        )
         search.prove(found.bound)
-        search.offer(rounding(core, found.y))
+        search.offer_rest(rounding(core, found.y))
         search.report()
         _local_search(search, LONG_WORK, 20)
         local = "row weighting" if question.model == "lscp" else "tabu swap"
         search.steps += [local] * (search.turn > 0) + ["relaxation"] * (found is not first)
+    found = search.lifted(found)
     if search.finished() or search.watch.over():
         return _selection(search, found, "multipliers", None)
     return _branch(search, found)
@@ -162,40 +196,49 @@ def _no_multipliers(core: Core) -> Multipliers:
 
 def _first_plans(search: Search, start: Ints) -> None:
     """Plans that always complete, whatever the time limit."""
-    core = search.core
-    start = np.flatnonzero(np.isin(core.sites, start))
+    core = search.rest
+    start = np.flatnonzero(np.isin(search.sites_of_rest(), start))
     if len(start) and (not search.mclp or len(start) <= swap.slots(core)):
-        search.offer(greedy_from(core, start))
+        search.offer_rest(greedy_from(core, start))
     if not search.mclp:
-        search.offer(weighting.greedy_cover(core))
+        search.offer_rest(weighting.greedy_cover(core))
         search.steps.append("greedy")
         return
-    search.offer(swap.greedy_swap(core))
+    search.offer_rest(swap.greedy_swap(core))
     if core.facts.purse < math.inf:
-        search.offer(swap.greedy_swap(core, by_price=True))
+        search.offer_rest(swap.greedy_swap(core, by_price=True))
     search.steps.append("greedy + swap")
 
 
 def _local_search(search: Search, work: float, turns: int) -> None:
     """Improve the plan by a set amount of work, less where a share of the time is used up."""
-    core = search.core
+    core = search.rest
+    if search.question.model == "lscp":
+        _row_weighting(search, work, turns)
+        return
     rows, sites = core.shape
     entries = len(core.rows.indices)
     update = entries / sites * entries / rows
-    step = 2 * update + (
-        rows + sites if search.question.model == "lscp" else len(search.plan) * sites
-    )
+    step = 2 * update + len(search.plan) * sites
     steps = int(np.clip(work / step / turns, 50, 2000))
-    move = {
-        "mclp": swap.tabu,
-        "lscp": weighting.cheaper_cover,
-        "partial_cover": weighting.tighter_cover,
-    }[search.question.model]
+    move = swap.tabu if search.mclp else weighting.tighter_cover
     for _ in range(turns):
         if search.watch.over() or search.finished():
             return
         search.turn += 1
-        search.offer(move(core, search.plan, steps, search.question.seed + search.turn))
+        search.offer_rest(move(core, search.rest_plan(), steps, search.question.seed + search.turn))
+        search.report(every=0.5)
+
+
+def _row_weighting(search: Search, work: float, turns: int) -> None:
+    """Make the plan cheaper by a set amount of work, looked at ``turns`` times."""
+    search.turn += 1
+    seed = search.question.seed + search.turn
+    run = RowWeighting(search.rest, search.rest_plan(), seed)
+    for _ in range(turns):
+        if search.watch.over() or search.finished():
+            return
+        search.offer_rest(run.run(int(work / turns)))
         search.report(every=0.5)
 
 
@@ -218,7 +261,11 @@ def greedy_from(core: Core, start: Ints) -> Ints:
 
 def _branch(search: Search, found: Multipliers) -> Selection:
     """Fix what the root decides, search the tree, and let HiGHS try what is left."""
-    prefix = Prefix.of(search.core, dominated_sites(search.core))
+    prefix = (
+        Prefix.of(search.core, dominated_sites(search.core))
+        if search.reduced is None
+        else search.reduced.prefix
+    )
     for site, value in reduced_cost_fixings(search.core, found, search.value, search.whole):
         prefix.fix(site, value)
     inner = make_core(search.core.facts, *prefix.fixings())
@@ -337,5 +384,6 @@ def _selection(
         leaves=leaves,
         method=", ".join(search.steps),
         stopped=search.ended(),
+        forced=() if search.reduced is None else search.reduced.forced,
         seconds=search.watch.elapsed(),
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from servicecircle.locate.core import Core, Floats, Ints
 from servicecircle.locate.watch import Watch
 
 TABLE_NUMBERS = 30_000_000  # multipliers that a tree may hold, 240 MB
+THREADS = 2  # both sides of a branching at once
 STRONG = 8  # sites that are tried on both sides at a node, at most
 TRUSTED = 2  # tries after which a site's average degradation is believed
 Path = tuple[tuple[int, int], ...]
@@ -64,22 +66,25 @@ class Tree:
         self.closed = math.inf  # the weakest key among the done
         self.tries = np.zeros((2, core.shape[1]))
         self.losses = np.zeros((2, core.shape[1]))
-        first = Node(self.rounded(root.bound), 0, (), root, root.y)
+        first = Node(self.sign * root.bound, 0, (), root, root.y)
         self.open, self.count = [first], 1
 
-    def rounded(self, bound: float) -> float:
-        """A bound as a key."""
-        return self.sign * round_bound(bound, self.core.facts.model, self.whole)
+    def rounded(self, key: float) -> float:
+        """A key moved to the next whole number where objectives can only be whole.
+
+        Keys themselves are kept as they are: whole ones would not tell which branching helps.
+        """
+        return self.sign * round_bound(self.sign * key, self.core.facts.model, self.whole)
 
     @property
     def key(self) -> float:
-        """The key that nothing can be better than."""
+        """The (rounded) key that nothing can be better than."""
         top = self.open[0].key if self.open else math.inf
-        return min(top, self.closed)
+        return self.rounded(min(top, self.closed))
 
     def hopeless(self, key: float) -> bool:
         """Whether a part with this key holds nothing better than the best plan."""
-        return key >= self.best - 2e-7 * max(abs(self.best), 1e-9)
+        return self.rounded(key) >= self.best - 2e-7 * max(abs(self.best), 1e-9)
 
     def finished(self) -> bool:
         """Whether the best plan is as good as asked for."""
@@ -88,6 +93,10 @@ class Tree:
 
     def run(self, watch: Watch, limit: int) -> None:
         """Search until finished, out of time, or at ``limit`` nodes or the memory's end."""
+        with ThreadPoolExecutor(THREADS) as self.pool:
+            self._run(watch, limit)
+
+    def _run(self, watch: Watch, limit: int) -> None:
         while not self.finished() and self.count < limit and not watch.over():
             if (len(self.done) + len(self.open)) * self.core.shape[0] > TABLE_NUMBERS:
                 return
@@ -122,7 +131,7 @@ class Tree:
         for site in self._candidates(node):
             if best is not None and self._trusted(site):
                 break  # sorted by expectation: the rest promises less than what was tried
-            pair = [self._child(node, site, value, watch) for value in (1, 0)]
+            pair = self._pair(node, site, watch)
             if any(child is None for child in pair):
                 return best
             children = [child for child in pair if child is not None]
@@ -165,21 +174,31 @@ class Tree:
                 self.tries[side, site] += 1
                 self.losses[side, site] += (child.key - node.key) / distance
 
-    def _child(self, node: Node, site: int, value: int, watch: Watch) -> Node | None:
+    def _pair(self, node: Node, site: int, watch: Watch) -> list[Node | None]:
+        """Both sides of a branching; on two cores where each takes a while."""
+        count = self.count
+        self.count += 2
+
+        def side(value: int) -> Node | None:
+            return self._child(node, site, value, count + 1 - value, watch)
+
+        return list(map(side, (1, 0)) if self.nodes.cheap else self.pool.map(side, (1, 0)))
+
+    def _child(self, node: Node, site: int, value: int, number: int, watch: Watch) -> Node | None:
         """One side of a branching, bounded by its parent's multipliers or by its own."""
         path = (*node.path, (site, value))
-        child = Node(math.inf, self.count, path, node.proof, node.y)
+        child = Node(math.inf, number, path, node.proof, node.y)
         into, out = child.fixings()
         old = node.proof
         bound = leaf_bound(self.core.facts, old.lam, old.mu, old.sigma, into, out)
-        child.key = self.rounded(bound)
-        self.count += 1
+        child.key = self.sign * bound
         if self.hopeless(child.key):
             return child
-        new = self.nodes.solve(into, out, watch, self.sign * self.best)
+        guess = replace(old, y=node.y)
+        new = self.nodes.solve(into, out, watch, self.sign * self.best, guess)
         if new is None:
             return None if watch.over() else child
         child.y = new.y
         if self.sign * new.bound > self.sign * bound:
-            child.key, child.proof = self.rounded(new.bound), new
+            child.key, child.proof = self.sign * new.bound, new
         return child
