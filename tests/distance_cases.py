@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servicecircle.locate import Selection, p_center, p_median
-from servicecircle.locate.distance_certificate import certified_bound
+from servicecircle.locate.distance.certificate import certified_bound
 
 MODELS = ("p_median", "p_center")
 
@@ -40,7 +40,7 @@ class DistanceCase:
         return p_center(self.distance, self.sites, **options)
 
     def question(self) -> dict[str, Any]:
-        """What `distance_certificate.facts` takes."""
+        """What `distance.certificate.facts` takes."""
         n = self.distance.shape[1]
         masks = {name: np.isin(np.arange(n), list(kind)) for name, kind in self.kinds.items()}
         return {

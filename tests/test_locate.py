@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from covering_cases import MODELS, Case, random_case
 from servicecircle import locate
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate import bounds, lscp, mclp, partial_cover, solve
+from servicecircle.locate import lscp, mclp, partial_cover
+from servicecircle.locate.covering import bounds, solve
 
 # Five quarters in a row with 4, 3, 5, 2 and 6 people; four sites, each reaching two neighbours:
 #   site 0: quarters 0, 1 (7 people)   site 1: 1, 2 (8)   site 2: 2, 3 (7)   site 3: 3, 4 (8)

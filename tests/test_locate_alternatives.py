@@ -15,7 +15,8 @@ import scipy.sparse as sp
 
 from covering_cases import Case, random_case
 from servicecircle.errors import QuestionError
-from servicecircle.locate import Selection, alternatives, bounds, mclp, mclp_alternatives, solve
+from servicecircle.locate import Selection, alternatives, mclp, mclp_alternatives
+from servicecircle.locate.covering import bounds, solve
 
 # Five quarters in a row, four sites of two neighbouring quarters each (see test_locate.py): two
 # sites cover 16 (1 and 3), 15 (0 and 3), 14 (0 and 2), 13 (2 and 3), 12 (0 and 1) or 10 (1 and 2).

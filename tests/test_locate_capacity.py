@@ -18,11 +18,12 @@ import scipy.sparse as sp
 
 from covering_cases import Case, random_case
 from servicecircle.errors import QuestionError
-from servicecircle.locate import Selection, capacity_bounds, mclp
-from servicecircle.locate import capacity as capacity_room
-from servicecircle.locate.capacity_certificate import certified_bound, served_weight
-from servicecircle.locate.capacity_core import Plan, local_search, make_capacitated
-from servicecircle.locate.question import ask
+from servicecircle.locate import Selection, mclp
+from servicecircle.locate.capacity import bounds as capacity_bounds
+from servicecircle.locate.capacity import search as capacity_room
+from servicecircle.locate.capacity.certificate import certified_bound, served_weight
+from servicecircle.locate.capacity.core import Plan, local_search, make_capacitated
+from servicecircle.locate.covering.question import ask
 from servicecircle.locate.watch import Watch
 
 # Four quarters in a row with 6, 4, 4 and 6 people; site 0 reaches quarters 0 and 1, site 1 reaches

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from covering_cases import MODELS, Case, random_case
 from servicecircle.errors import QuestionError
-from servicecircle.locate import Leaves, Selection, certificate, solve
+from servicecircle.locate import Leaves, Selection, certificate
 from servicecircle.locate.certificate import (
     REPEAT,
     certified_bound,
@@ -22,6 +22,7 @@ from servicecircle.locate.certificate import (
     tree_partitions,
     tree_paths,
 )
+from servicecircle.locate.covering import solve
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -278,7 +278,7 @@ def test_inputs_stay_as_they_were() -> None:
 
 def test_the_room_of_levels_imports_numpy_alone() -> None:
     code = (
-        "import sys; import servicecircle.locate.levels, servicecircle.locate.capacity_certificate;"
+        "import sys; import servicecircle.locate.levels, servicecircle.locate.capacity.certificate;"
         "print(sorted({'scipy', 'numba', 'highspy', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,8 +15,9 @@ import scipy.sparse as sp
 
 from covering_cases import Case, random_case
 from servicecircle.errors import QuestionError
-from servicecircle.locate import Selection, bounds, curve, linear, mclp, mclp_curve, solve
-from servicecircle.locate import question as question_room
+from servicecircle.locate import Selection, curve, mclp, mclp_curve
+from servicecircle.locate.covering import bounds, linear, solve
+from servicecircle.locate.covering import question as question_room
 from servicecircle.locate.watch import Watch
 
 # Five quarters in a row, four sites of two neighbouring quarters each (see test_locate.py): one

@@ -18,17 +18,9 @@ import pytest
 
 from distance_cases import MODELS, DistanceCase, random_case, towns
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate import (
-    Selection,
-    center,
-    distance_certificate,
-    median,
-    median_bound,
-    median_core,
-    median_tree,
-    p_center,
-    p_median,
-)
+from servicecircle.locate import Selection, p_center, p_median
+from servicecircle.locate.distance import center, median, median_bound, median_core, median_tree
+from servicecircle.locate.distance import certificate as distance_certificate
 
 INF = np.inf
 
@@ -441,7 +433,7 @@ def test_multipliers_out_of_range_are_refused(bad: float) -> None:
 
 def test_the_certificate_needs_numpy_alone() -> None:
     code = (
-        "import sys\nfrom servicecircle.locate import distance_certificate\n"
+        "import sys\nfrom servicecircle.locate.distance import certificate\n"
         "heavy = {'numba', 'scipy', 'highspy', 'pandas', 'shapely'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

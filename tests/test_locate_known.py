@@ -20,7 +20,7 @@ from servicecircle import locate
 from servicecircle.errors import InfeasibleError, QuestionError
 from servicecircle.locate import Selection, lscp, mclp, partial_cover
 from servicecircle.locate.certificate import certified_bound
-from servicecircle.locate.distance_certificate import certified_bound as distance_bound
+from servicecircle.locate.distance.certificate import certified_bound as distance_bound
 
 SIZES = [(200, 30, 4), (600, 80, 8), (2_000, 200, 12)]  # rows, sites, planted sites
 FRESH = 1_000_000  # seeds from here on are used by no other test

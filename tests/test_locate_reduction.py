@@ -13,13 +13,17 @@ import scipy.sparse as sp
 from covering_cases import Case, random_case
 from servicecircle.errors import QuestionError
 from servicecircle.locate import lscp
-from servicecircle.locate.bounds import Multipliers
 from servicecircle.locate.certificate import facts, leaf_bound
-from servicecircle.locate.core import Core
-from servicecircle.locate.prefix import reductions, unpaid
-from servicecircle.locate.reduction import dominated_columns, reduce_cover, undominated_rows
-from servicecircle.locate.row_weighting import RowWeighting
-from servicecircle.locate.weighting import greedy_cover, reaches
+from servicecircle.locate.covering.bounds import Multipliers
+from servicecircle.locate.covering.core import Core
+from servicecircle.locate.covering.prefix import reductions, unpaid
+from servicecircle.locate.covering.reduction import (
+    dominated_columns,
+    reduce_cover,
+    undominated_rows,
+)
+from servicecircle.locate.covering.row_weighting import RowWeighting
+from servicecircle.locate.covering.weighting import greedy_cover, reaches
 
 NOTHING = np.zeros(0, np.int64)
 

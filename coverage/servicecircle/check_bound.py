@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from servicecircle.check_report import Report
-from servicecircle.locate import capacity_certificate, certificate, distance_certificate
+from servicecircle.locate import certificate
+from servicecircle.locate.capacity import certificate as capacity_certificate
 from servicecircle.locate.certificate import target_weight
+from servicecircle.locate.distance import certificate as distance_certificate
 from servicecircle.locate.levels import credited_weight
 from servicecircle.stored_plan import Stored
 

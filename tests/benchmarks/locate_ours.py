@@ -18,7 +18,7 @@ from benchmarks.worker import forget_peak, peak_mb
 from servicecircle import locate
 from servicecircle.locate import Selection
 from servicecircle.locate.certificate import certified_bound
-from servicecircle.locate.distance_certificate import p_center_bound, p_median_bound
+from servicecircle.locate.distance.certificate import p_center_bound, p_median_bound
 
 GAPS = (0.03, 0.02, 0.01, 0.001)
 WITHIN = 2  # sites between plan and bound

@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from servicecircle.errors import QuestionError
-from servicecircle.locate.bounds import NOTHING, SIMPLEX_ENTRIES
 from servicecircle.locate.certificate import leaf_bound, round_bound
-from servicecircle.locate.core import Floats, Ints, make_core
-from servicecircle.locate.linear import Relaxation
-from servicecircle.locate.question import ask
+from servicecircle.locate.covering.bounds import NOTHING, SIMPLEX_ENTRIES
+from servicecircle.locate.covering.core import Floats, Ints, make_core
+from servicecircle.locate.covering.linear import Relaxation
+from servicecircle.locate.covering.merging import Merged
+from servicecircle.locate.covering.question import ask
+from servicecircle.locate.covering.solve import greedy_from, rounding
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
-from servicecircle.locate.series import Merged, Series, SeriesCallback, revised
-from servicecircle.locate.solve import greedy_from, rounding
+from servicecircle.locate.series import Series, SeriesCallback, revised
 
 SLACK = 1e-12  # of a weight: sums in another order differ by less
 
@@ -121,7 +122,7 @@ def mclp_alternatives(
         callback=None,
     )
     series = Series(question.time_limit, callback)
-    with series.listening():
+    with series.watch.listening():
         search = _Search(Merged(question), series, int(count), float(within))
         search.run()
         return search.listed()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from servicecircle.locate import swap
-from servicecircle.locate.bounds import (
+from servicecircle.locate.certificate import round_bound
+from servicecircle.locate.covering import swap
+from servicecircle.locate.covering.bounds import (
     NOTHING,
     SIMPLEX_ENTRIES,
     Multipliers,
@@ -18,13 +19,13 @@ from servicecircle.locate.bounds import (
     judged,
     simple,
 )
-from servicecircle.locate.certificate import round_bound
-from servicecircle.locate.core import Core, Floats, Ints, make_core
-from servicecircle.locate.linear import Relaxation
-from servicecircle.locate.question import Question, ask
+from servicecircle.locate.covering.core import Core, Floats, Ints, make_core
+from servicecircle.locate.covering.linear import Relaxation
+from servicecircle.locate.covering.merging import Merged
+from servicecircle.locate.covering.question import Question, ask
+from servicecircle.locate.covering.solve import greedy_from, rounding
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Selection, gap_of
-from servicecircle.locate.series import Merged, Series, SeriesCallback, certified, revised
-from servicecircle.locate.solve import greedy_from, rounding
+from servicecircle.locate.series import Series, SeriesCallback, certified, revised
 from servicecircle.locate.watch import Watch
 
 ANCHORED = 4  # points from which multipliers are looked for at a few of them first
@@ -89,7 +90,7 @@ def mclp_curve(
         callback=None,
     )
     series = Series(question.time_limit, callback)
-    with series.listening():
+    with series.watch.listening():
         merged = Merged(question)
         curve = _Curve(merged.question, series)
         curve.ascend()
@@ -170,13 +171,9 @@ class _Curve:
             return
         counts = [most, most // 2, most // 4]
         for k, count in enumerate(counts):
-            share = Watch(watch.left() / (2 * len(counts) - k))
-
-            def hear(_: Multipliers, share: Watch = share) -> None:
-                share.interrupted = watch.interrupted
-
+            share = Watch(watch.left() / (2 * len(counts) - k), within=watch)
             core = self.ladder.limited(count)
-            self.anchors[count] = improve(core, simple(core), share, self.question.seed, hear)
+            self.anchors[count] = improve(core, simple(core), share, self.question.seed)
 
     def _best_anchor(self, i: int) -> Multipliers | None:
         """The anchors' multipliers that bound a point best, on its core."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from servicecircle.locate import center as center_search
-from servicecircle.locate import distance_question
-from servicecircle.locate import median as median_search
-from servicecircle.locate.capacity import solve_capacitated
-from servicecircle.locate.question import ask
+from servicecircle.locate.capacity.search import solve_capacitated
+from servicecircle.locate.covering.question import ask
+from servicecircle.locate.covering.solve import solve
+from servicecircle.locate.distance import center as center_search
+from servicecircle.locate.distance import median as median_search
+from servicecircle.locate.distance import question as distance_question
 from servicecircle.locate.selection import Selection
-from servicecircle.locate.solve import solve
 from servicecircle.locate.watch import Callback
 
 
@@ -49,7 +49,7 @@ def mclp(
     - ``capacity``: the most weight that each site serves, one number >= 0 per site, ``inf``
       allowed, fixed sites included (capacitated MCLP, Current & Storbeck 1988). A row may be
       served in parts by several open sites that cover it; `Selection.flow` says by whom. Its
-      bound is recomputed by `capacity_certificate.certified_bound`. Not with ``credit``.
+      bound is recomputed by `capacity.certificate.certified_bound`. Not with ``credit``.
     - ``time_limit`` in seconds; greedy and swaps complete even with 0. ``gap`` (a fraction) ends
       the search early. ``callback(seconds, objective, bound, gap)`` is told of progress.
 
@@ -223,7 +223,7 @@ def p_center(
     After Hakimi 1964. ``distance`` as in `p_median`; every row counts. Either ``sites`` or
     ``budget``. The objective is the largest distance of a row to its nearest open site. The
     certificate is that of an `lscp`: covering every row from nearer than `Selection.bound` takes
-    more than the sites or the budget (`distance_certificate.p_center_bound`).
+    more than the sites or the budget (`distance.certificate.p_center_bound`).
 
     Raises as `p_median`.
     """

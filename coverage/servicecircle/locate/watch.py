@@ -24,11 +24,26 @@ Callback = Callable[[float, float, float, float], object]
 class Watch:
     """The clock of one run. It is over when its time is used up, or when it was interrupted."""
 
-    def __init__(self, seconds: float = math.inf, callback: Callback | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float = math.inf,
+        callback: Callback | None = None,
+        *,
+        within: Watch | None = None,
+    ) -> None:
         self.began = time.perf_counter()
-        self.seconds, self.callback = seconds, callback
-        self.interrupted = False
+        self.seconds, self.callback, self.within = seconds, callback, within
+        self._interrupted = False
         self._told = -math.inf
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was told to stop: it, or the watch that it is a part of."""
+        return self._interrupted or (self.within is not None and self.within.interrupted)
+
+    def interrupt(self) -> None:
+        """Tell it, and those that are part of it, to stop."""
+        self._interrupted = True
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
@@ -54,12 +69,15 @@ class Watch:
         try:
             self.callback(now, objective, bound, gap_of(bound, objective))
         except KeyboardInterrupt:
-            self.interrupted = True
+            self.interrupt()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Within it, Ctrl-C is noted here (in the main thread; others never hear of it)."""
-        if threading.current_thread() is not threading.main_thread():
+        """Within it, Ctrl-C is noted here (in the main thread; others never hear of it).
+
+        A watch that is part of another one leaves that to it.
+        """
+        if self.within is not None or threading.current_thread() is not threading.main_thread():
             yield
             return
         before = signal.getsignal(signal.SIGINT)
@@ -70,7 +88,7 @@ class Watch:
         def note(number: int, frame: FrameType | None) -> Any:
             if self.interrupted and callable(before):
                 return before(number, frame)
-            self.interrupted = True
+            self.interrupt()
             return None
 
         signal.signal(signal.SIGINT, note)

@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from servicecircle.locate import swap
-from servicecircle.locate.core import Core
+from servicecircle.locate.covering import swap
+from servicecircle.locate.covering.core import Core
 
 
 def greedy_cover(core: Core, start: Any = ()) -> NDArray[np.int64]:

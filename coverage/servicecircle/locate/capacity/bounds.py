@@ -10,11 +10,11 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from servicecircle.locate import capacity_volume as volume
-from servicecircle.locate.capacity_certificate import knapsacks, leaf_bound
-from servicecircle.locate.capacity_core import Capacitated, Plan
-from servicecircle.locate.core import Floats, Ints
-from servicecircle.locate.linear import THREADS
+from servicecircle.locate.capacity import volume
+from servicecircle.locate.capacity.certificate import knapsacks, leaf_bound
+from servicecircle.locate.capacity.core import Capacitated, Plan
+from servicecircle.locate.covering.core import Floats, Ints
+from servicecircle.locate.covering.linear import THREADS
 from servicecircle.locate.watch import Watch
 
 SIMPLEX_PAIRS = 3_000  # pairs up to which the simplex is faster

@@ -1,6 +1,6 @@
 """Better multipliers for capacitated cover, compiled: the volume algorithm (Barahona & Anbil 2000).
 
-The bound of `capacity_certificate` is convex in ``u = λ / w``, one number in [0, 1] per row. Steps
+The bound of `capacity.certificate` is convex in ``u = λ / w``, one number in [0, 1] per row. Steps
 go along ``w - s``, where ``s`` is what the rows were served in the answers so far, averaged, so
 that the averages come near a solution of the linear relaxation, and the steps do not zigzag. A
 step's length counts each row by its weight.

@@ -21,10 +21,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.certificate import leaf_bound
-from servicecircle.locate.core import Core, Floats, Ints, merge_identical
-from servicecircle.locate.interior import interior_point
+from servicecircle.locate.covering.core import Core, Floats, Ints
+from servicecircle.locate.covering.interior import interior_point
+from servicecircle.locate.covering.merging import merge_identical
+from servicecircle.locate.covering.weighting import greedy_cover
 from servicecircle.locate.watch import Watch
-from servicecircle.locate.weighting import greedy_cover
 
 Mask = NDArray[np.bool_]
 

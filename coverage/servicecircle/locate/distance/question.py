@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from servicecircle.errors import InfeasibleError, QuestionError
 from servicecircle.locate.certificate import allowance
-from servicecircle.locate.question import (
+from servicecircle.locate.covering.question import (
     _amount,
     _at_least_zero,
     _check_kinds,
@@ -44,7 +44,7 @@ class DistanceQuestion:
     callback: Callback | None
 
     def arrays(self) -> dict[str, Any]:
-        """The question as `distance_certificate.facts` takes it."""
+        """The question as `distance.certificate.facts` takes it."""
         return {
             "distance": self.distance,
             "weight": self.weight,

@@ -1,6 +1,6 @@
 """Lagrangian bounds for the p-median problem: the volume algorithm, compiled.
 
-The multipliers are distances ``v_i``, one per row (see `distance_certificate`). A step goes from
+The multipliers are distances ``v_i``, one per row (see `distance.certificate`). A step goes from
 the best multipliers so far along a running mean of the subgradients (Barahona & Anbil 2000); the
 same mean of the sites that the bound opens is a fractional plan. Steps are measured in weighted
 distance, so that a heavy row moves as far as a light one.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from servicecircle.locate.median_core import Floats, Ints, MedianCore
+from servicecircle.locate.distance.median_core import Floats, Ints, MedianCore
 from servicecircle.locate.watch import Watch
 
 PIECE = 5e7  # entries looked at between two looks at the clock

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from servicecircle.locate.distance_certificate import DistanceFacts
+from servicecircle.locate.distance.certificate import DistanceFacts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

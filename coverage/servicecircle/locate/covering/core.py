@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from servicecircle.locate.certificate import Facts
-from servicecircle.locate.reduction import dominated_columns, undominated_rows
+from servicecircle.locate.covering.merging import merge_identical
+from servicecircle.locate.covering.reduction import dominated_columns, undominated_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -150,34 +151,6 @@ def _facts(parent: Facts, matrix: sp.csr_matrix, weight: Floats, sites: Ints) ->
         count=parent.count if parent.count < columns else math.inf,
         purse=parent.purse if parent.purse < cost.sum() else math.inf,
     )
-
-
-def merge_identical(indptr: Ints, indices: Ints, columns: int) -> tuple[Ints, Ints]:
-    """The first row of each set of identical rows, and each row's group, in order of rows."""
-    size = np.diff(indptr)
-    if len(size) == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for seed in range(8):  # random keys per column; a collision is found out and tried again
-        keys = np.random.default_rng(seed).integers(0, 2**63, columns, np.uint64)
-        sums = np.concatenate(([np.uint64(0)], np.cumsum(keys[indices], dtype=np.uint64)))
-        _, first, group = np.unique(
-            sums[indptr[1:]] - sums[indptr[:-1]], return_index=True, return_inverse=True
-        )
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        first, group = first[order], rank[group]
-        if _same_rows(indptr, indices, first[group], size):
-            return first, group
-    raise AssertionError("row keys collide")
-
-
-def _same_rows(indptr: Ints, indices: Ints, model: Ints, size: Ints) -> bool:
-    """Whether each row equals its model row, entry by entry."""
-    if not np.array_equal(size[model], size):
-        return False
-    shift = np.repeat(indptr[model] - indptr[:-1], size)
-    return bool(np.array_equal(indices[np.arange(len(indices)) + shift], indices))
 
 
 def _undominated(matrix: sp.csr_matrix, first: Ints, group: Ints) -> tuple[Any, Ints, Ints]:

@@ -1,6 +1,6 @@
 """The most weight that stations of limited capacity can serve: plan, bound, tree, certificate.
 
-Greedy and swaps with the exact served weight (`capacity_flow`), a Lagrangian bound
+Greedy and swaps with the exact served weight (`flow`), a Lagrangian bound
 (`capacity_volume`), then branch and bound over the sites with it (`capacity_tree`). What is
 proven rests on multipliers or on the tree, never on a solver's word. Where no capacity binds, the
 question is the plain one, and `solve` answers it.
@@ -13,21 +13,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from servicecircle.locate.capacity_bounds import Price, Pricer, simple
-from servicecircle.locate.capacity_certificate import capacities_bind
-from servicecircle.locate.capacity_core import (
+from servicecircle.locate.capacity.bounds import Price, Pricer, simple
+from servicecircle.locate.capacity.certificate import capacities_bind
+from servicecircle.locate.capacity.core import (
     Capacitated,
     Plan,
     local_search,
     make_capacitated,
     share_out,
 )
-from servicecircle.locate.capacity_tree import CapacityTree
+from servicecircle.locate.capacity.tree import CapacityTree
 from servicecircle.locate.certificate import round_bound
-from servicecircle.locate.core import Floats, Ints
-from servicecircle.locate.question import Question
+from servicecircle.locate.covering.core import Floats, Ints
+from servicecircle.locate.covering.question import Question
+from servicecircle.locate.covering.solve import solve
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
-from servicecircle.locate.solve import solve
 from servicecircle.locate.threads import one_blas_thread
 from servicecircle.locate.watch import Watch
 

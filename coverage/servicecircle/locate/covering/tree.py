@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from servicecircle.locate.bounds import Multipliers, Nodes
 from servicecircle.locate.certificate import leaf_bound, round_bound
-from servicecircle.locate.core import Core, Floats, Ints
+from servicecircle.locate.covering.bounds import Multipliers, Nodes
+from servicecircle.locate.covering.core import Core, Floats, Ints
 from servicecircle.locate.watch import Watch
 
 TABLE_NUMBERS = 30_000_000  # multipliers that a tree may hold, 240 MB

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from servicecircle.locate import swap, weighting
-from servicecircle.locate.bounds import (
+from servicecircle.locate.certificate import round_bound
+from servicecircle.locate.covering import swap, weighting
+from servicecircle.locate.covering.bounds import (
     NOTHING,
     Multipliers,
     Nodes,
@@ -18,21 +19,21 @@ from servicecircle.locate.bounds import (
     judged,
     simple,
 )
-from servicecircle.locate.certificate import round_bound
-from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
-from servicecircle.locate.linear import solve_whole
-from servicecircle.locate.prefix import (
+from servicecircle.locate.covering.core import Core, Floats, Ints, dominated_sites, make_core
+from servicecircle.locate.covering.linear import solve_whole
+from servicecircle.locate.covering.merging import Merged
+from servicecircle.locate.covering.prefix import (
     Prefix,
     Reductions,
     leaves_of,
     reduced_cost_fixings,
     reductions,
 )
-from servicecircle.locate.question import Question
-from servicecircle.locate.row_weighting import RowWeighting
+from servicecircle.locate.covering.question import Question
+from servicecircle.locate.covering.row_weighting import RowWeighting
+from servicecircle.locate.covering.tree import Node, Tree
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
 from servicecircle.locate.threads import one_blas_thread
-from servicecircle.locate.tree import Node, Tree
 from servicecircle.locate.watch import Watch
 
 # How much each step may do is counted in work, never in seconds: only the time limit itself may
@@ -47,15 +48,14 @@ NODE_LIMIT = 200_000
 class Search:
     """One run: the best plan and the best bounds so far. Values are in the question's sense."""
 
-    def __init__(self, question: Question) -> None:
-        self.watch = Watch(question.time_limit, question.callback)
+    def __init__(self, question: Question, watch: Watch) -> None:
+        self.watch = watch
         self.question, self.mclp = question, question.model == "mclp"
         self.sign = -1.0 if self.mclp else 1.0  # times a value: less is better
         self.facts = question.facts()
         self.reduced: Reductions | None = None  # before any bound, where that loses nothing
-        with self.watch.listening():
-            if not self.mclp:
-                self.reduced = reductions(self.facts, self.watch.over)
+        if not self.mclp:
+            self.reduced = reductions(self.facts, self.watch.over)
         self.core = make_core(self.facts) if self.reduced is None else self.reduced.prefix.core
         self.rest = self.core if self.reduced is None else self.reduced.rest
         self.whole = question.whole
@@ -143,15 +143,24 @@ class Grown:
     bound: float
 
 
-def solve(question: Question, *, start: Ints = NOTHING, lam: Floats | None = None) -> Selection:
+def solve(
+    question: Question,
+    *,
+    start: Ints = NOTHING,
+    lam: Floats | None = None,
+    watch: Watch | None = None,
+) -> Selection:
     """The best selection that the time limit allows, with its proof.
 
     ``start`` are sites of a plan to begin with, ``lam`` multipliers of the demand rows; both come
-    from a question that differs a little, and are used as far as they fit this one.
+    from a question that differs a little, and are used as far as they fit this one. ``watch`` is
+    the clock where it is not the question's own.
     """
-    search = Search(question)
-    with one_blas_thread(), search.watch.listening():
-        return _solve(search, start, lam)
+    watch = watch or Watch(question.time_limit, question.callback)
+    with one_blas_thread(), watch.listening():
+        merged = Merged(question)
+        known = None if lam is None else merged.lowered(lam)
+        return merged.lifted(_solve(Search(merged.question, watch), start, known))
 
 
 def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:

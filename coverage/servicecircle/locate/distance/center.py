@@ -15,10 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate import question as covering
-from servicecircle.locate import solve as cover_search
-from servicecircle.locate.distance_certificate import center_cover, center_limit
-from servicecircle.locate.distance_question import DistanceQuestion
+from servicecircle.locate.covering import question as covering
+from servicecircle.locate.covering import solve as cover_search
+from servicecircle.locate.distance.certificate import center_cover, center_limit
+from servicecircle.locate.distance.question import DistanceQuestion
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Selection, gap_of
 from servicecircle.locate.threads import one_blas_thread
 from servicecircle.locate.watch import Watch
@@ -145,15 +145,16 @@ def _try(search: Search, radius: float) -> None:
         covers,
         None,
         cost=parts["cost"],
-        time_limit=search.watch.left(),
+        time_limit=math.inf,
         gap=0.0,
         seed=q.seed,
-        callback=decided,
+        callback=None,
         fixed=np.flatnonzero(parts["fixed"]).tolist(),
         required=np.flatnonzero(parts["required"]).tolist(),
         forbidden=np.flatnonzero(parts["forbidden"]).tolist(),
     )
-    found = cover_search.solve(asked)
+    share = Watch(search.watch.left(), decided, within=search.watch)
+    found = cover_search.solve(asked, watch=share)
     search.covers += 1
     within, above = found.objective <= limit, found.bound > limit
     if within:
@@ -164,7 +165,6 @@ def _try(search: Search, radius: float) -> None:
             raise _unreachable(search, found.bound)
         search.claim = Claim(float(search.radii[higher]), found)
     else:
-        search.watch.interrupted |= found.stopped == "interrupt"
         search.stuck = not search.watch.over()
 
 

@@ -19,7 +19,7 @@ import scipy.linalg as la
 from numba import njit
 from numpy.typing import NDArray
 
-from servicecircle.locate.core import Core
+from servicecircle.locate.covering.core import Core
 from servicecircle.locate.watch import Watch
 
 Floats = NDArray[np.float64]

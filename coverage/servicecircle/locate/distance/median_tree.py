@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from servicecircle.locate.distance_certificate import DistanceFacts
-from servicecircle.locate.median_bound import Price, Volume
-from servicecircle.locate.median_core import Floats, Ints, MedianCore
+from servicecircle.locate.distance.certificate import DistanceFacts
+from servicecircle.locate.distance.median_bound import Price, Volume
+from servicecircle.locate.distance.median_core import Floats, Ints, MedianCore
 from servicecircle.locate.selection import Leaves
 from servicecircle.locate.watch import Watch
 

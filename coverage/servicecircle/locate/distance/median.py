@@ -1,7 +1,7 @@
 """The p-median problem, from a checked question to a selection with its proof.
 
 Greedy and swaps, a Lagrangian bound, fixing by reduced cost, and a tree over what is left. All of
-it is our own, so that every bound can be recomputed by `distance_certificate`.
+it is our own, so that every bound can be recomputed by `distance.certificate`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ import numpy as np
 import scipy.sparse as sp
 
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate import median_swap as swap
-from servicecircle.locate import question as covering
-from servicecircle.locate import solve as cover_search
 from servicecircle.locate.certificate import allowance, round_bound
-from servicecircle.locate.distance_certificate import facts
-from servicecircle.locate.distance_question import DistanceQuestion
-from servicecircle.locate.median_bound import ABOVE, Price, Volume
-from servicecircle.locate.median_core import Floats, Ints, first_core, inner_core
-from servicecircle.locate.median_tree import Prefix, Tree, dominated_sites, reduced_cost_fixings
+from servicecircle.locate.covering import question as covering
+from servicecircle.locate.covering import solve as cover_search
+from servicecircle.locate.distance import median_swap as swap
+from servicecircle.locate.distance.certificate import facts
+from servicecircle.locate.distance.median_bound import ABOVE, Price, Volume
+from servicecircle.locate.distance.median_core import Floats, Ints, first_core, inner_core
+from servicecircle.locate.distance.median_tree import (
+    Prefix,
+    Tree,
+    dominated_sites,
+    reduced_cost_fixings,
+)
+from servicecircle.locate.distance.question import DistanceQuestion
 from servicecircle.locate.selection import GAP_PROVEN, Ended, Leaves, Proof, Selection, gap_of
 from servicecircle.locate.threads import one_blas_thread
 from servicecircle.locate.watch import Watch
@@ -147,13 +152,13 @@ def _reach_all(search: Search) -> None:
             fixed=np.flatnonzero(q.fixed).tolist(),
             required=np.flatnonzero(q.required).tolist(),
             forbidden=np.flatnonzero(~q.openable).tolist(),
-            time_limit=search.watch.left(),
+            time_limit=math.inf,
             gap=0.0,
             seed=q.seed,
             callback=None,
         )
-        found = cover_search.solve(asked)
-        search.watch.interrupted |= found.stopped == "interrupt"
+        share = Watch(search.watch.left(), within=search.watch)
+        found = cover_search.solve(asked, watch=share)
         if found.bound > (allowance(limit) if cost is not None else limit):
             raise _unreachable(q, found.bound, cost is not None)
         plan = np.searchsorted(search.core.sites, np.setdiff1d(found.chosen, np.flatnonzero(sure)))

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from servicecircle.locate.core import Core, Floats, Ints
+from servicecircle.locate.covering.core import Core, Floats, Ints
 from servicecircle.locate.watch import Watch
 
 THREADS = 1  # one setting for all: HiGHS answers "Not Set" when it changes within a process

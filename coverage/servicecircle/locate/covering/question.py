@@ -129,14 +129,20 @@ def _matrix(covers: Any) -> sp.csr_matrix:
         raise ValueError("covers must be a scipy.sparse matrix, demand × site")
     if covers.ndim != 2 or min(covers.shape) == 0:
         raise ValueError(f"covers must have rows and columns, not the shape {covers.shape}")
+    whole = covers.format == "csr" and covers.has_canonical_format
+    entries = covers if whole else covers.tocoo()
+    data = np.asarray(entries.data)
+    if data.dtype.kind not in "biu" and not np.all(np.isfinite(np.asarray(data, np.float64))):
+        raise ValueError("covers holds values that are not finite")
+    if whole and np.all(data):
+        ones = np.ones(len(data), np.int8)  # nothing to tidy up, so nothing large is copied
+        return sp.csr_matrix((ones, covers.indices, covers.indptr), shape=covers.shape)
     entries = covers.tocoo()
     true = np.asarray(entries.data).astype(bool)
-    if not np.all(np.isfinite(np.asarray(entries.data, np.float64))):
-        raise ValueError("covers holds values that are not finite")
     where = np.asarray(entries.row)[true], np.asarray(entries.col)[true]
-    matrix = sp.csr_matrix((np.ones(len(where[0])), where), shape=covers.shape)
+    matrix = sp.csr_matrix((np.ones(len(where[0]), np.int8), where), shape=covers.shape)
     matrix.sum_duplicates()
-    matrix.data[:] = 1.0
+    matrix.data[:] = 1
     return matrix
 
 
@@ -160,7 +166,7 @@ def _levels(
         covers.shape[1],
     )
     shape = (len(levels.weight), covers.shape[1])
-    ones = np.ones(len(levels.indices))
+    ones = np.ones(len(levels.indices), np.int8)
     return sp.csr_matrix((ones, levels.indices, levels.indptr), shape), levels.weight
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from servicecircle.locate.core import Core
+from servicecircle.locate.covering.core import Core
 
 Ints = NDArray[np.int64]
 

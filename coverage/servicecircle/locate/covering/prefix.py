@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from servicecircle.locate.bounds import Multipliers
 from servicecircle.locate.certificate import REPEAT, Facts, leaf_bound, round_bound
-from servicecircle.locate.core import Core, Floats, Ints, dominated_sites, make_core
-from servicecircle.locate.reduction import reduce_cover
+from servicecircle.locate.covering.bounds import Multipliers
+from servicecircle.locate.covering.core import Core, Floats, Ints, dominated_sites, make_core
+from servicecircle.locate.covering.reduction import reduce_cover
+from servicecircle.locate.covering.tree import Node
 from servicecircle.locate.selection import Forced, Leaves
-from servicecircle.locate.tree import Node
 
 ROOT = 0  # the row of the root's multipliers in the tables
 

@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
-from servicecircle.locate import capacity_flow as kernel
-from servicecircle.locate.capacity_certificate import CapacityFacts, capacity_facts
-from servicecircle.locate.core import Floats, Ints, merge_identical
-from servicecircle.locate.question import Question
+from servicecircle.locate.capacity import flow as kernel
+from servicecircle.locate.capacity.certificate import CapacityFacts, capacity_facts
+from servicecircle.locate.covering.core import Floats, Ints
+from servicecircle.locate.covering.merging import merge_identical
+from servicecircle.locate.covering.question import Question
 from servicecircle.locate.watch import Watch
 
 ROUNDING = 1e-14  # of the total weight: less is rounding
@@ -27,7 +28,7 @@ class Capacitated:
     """Rows (merged) × sites that are open or may be opened; ``group`` gives each row's merged one.
 
     ``group`` is -1 for rows of no weight; one last group may hold all weight that no site covers
-    (``lost``). ``facts`` are the merged numbers for `capacity_certificate.leaf_bound`.
+    (``lost``). ``facts`` are the merged numbers for `capacity.certificate.leaf_bound`.
     """
 
     facts: CapacityFacts

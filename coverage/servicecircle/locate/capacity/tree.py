@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servicecircle.locate.capacity_bounds import NODE_STEPS, Price, Pricer, settled
-from servicecircle.locate.capacity_core import Capacitated
+from servicecircle.locate.capacity.bounds import NODE_STEPS, Price, Pricer, settled
+from servicecircle.locate.capacity.core import Capacitated
 from servicecircle.locate.certificate import round_bound
-from servicecircle.locate.core import Floats, Ints
+from servicecircle.locate.covering.core import Floats, Ints
 from servicecircle.locate.selection import Leaves
 from servicecircle.locate.watch import Watch
 

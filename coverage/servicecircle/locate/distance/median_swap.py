@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from servicecircle.locate.median_core import Ints, MedianCore
+from servicecircle.locate.distance.median_core import Ints, MedianCore
 
 EPS = 1e-10  # of the plan's value: smaller savings are rounding
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from servicecircle.locate.core import Core
+from servicecircle.locate.covering.core import Core
 
 EPS = 1e-9  # of the total weight: smaller gains are rounding
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from servicecircle.locate import sifting
 from servicecircle.locate.certificate import leaf_bound
-from servicecircle.locate.core import Core, Floats, Ints, make_core
-from servicecircle.locate.interior import interior_point
-from servicecircle.locate.linear import Relaxation
+from servicecircle.locate.covering import sifting
+from servicecircle.locate.covering.core import Core, Floats, Ints, make_core
+from servicecircle.locate.covering.interior import interior_point
+from servicecircle.locate.covering.linear import Relaxation
 from servicecircle.locate.watch import Watch
 
 SIMPLEX_ENTRIES = (

@@ -1,0 +1,1 @@
+"""Covering by stations that serve no more than their capacity."""

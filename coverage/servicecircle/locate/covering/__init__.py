@@ -1,0 +1,1 @@
+"""Covering: plans, bounds and trees for `mclp`, `lscp` and `partial_cover`."""

@@ -1,0 +1,1 @@
+"""Distances: `p_median` and `p_center`."""
