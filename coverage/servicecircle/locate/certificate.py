@@ -95,12 +95,13 @@ def facts(
     if cost is None or (model == "mclp" and budget is None):
         cost = np.full(len(fixed), 0.0 if model == "mclp" else 1.0)
     row_of = np.repeat(np.arange(len(weight)), np.diff(indptr))
-    covered = np.zeros(len(weight), bool)
-    covered[row_of[(fixed | required)[indices]]] = True
+    covered, base = np.zeros(len(weight), bool), fixed | required
+    if np.any(base):
+        covered[row_of[base[indices]]] = True
     done, spent = float(np.sum(weight[covered])), float(np.sum(cost[required]))
     purse = math.inf if budget is None else allowance(budget) - spent
-    free = ~(fixed | required | forbidden) & (cost <= purse)
-    keep = free[indices]
+    free = ~(base | forbidden) & (cost <= purse)
+    keep = slice(None) if np.all(free) else free[indices]
     return Facts(
         model=model,
         indptr=np.concatenate(([0], np.cumsum(np.bincount(row_of[keep], minlength=len(weight))))),
@@ -156,7 +157,8 @@ def leaf_bound(
 def _reached(f: Facts, sites: Array) -> Array:
     """Rows that any of the sites (a mask) covers."""
     hit = np.zeros(len(f.open), bool)
-    hit[f.row_of[sites[f.indices]]] = True
+    if np.any(sites):
+        hit[f.row_of[sites[f.indices]]] = True
     return hit
 
 

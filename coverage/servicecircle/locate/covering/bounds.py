@@ -115,11 +115,16 @@ def improve(
     best = start
     if len(core.rows.indices) <= SIMPLEX_ENTRIES:
         found = Relaxation(core, seed).solve(NOTHING, NOTHING, watch)
-        return best if found is None else better(core, best, judged(core, found))
+        return best if found is None else _with_plan(better(core, best, judged(core, found)), found)
     for found in _iterates(core, plan, watch):
-        best = better(core, best, judged(core, found))
+        best = _with_plan(better(core, best, judged(core, found)), found)
         hear(best)
     return best
+
+
+def _with_plan(best: Multipliers, found: Any) -> Multipliers:
+    """The multipliers with the fractional plan found last: known ones may have come without."""
+    return best if best.y.any() else replace(best, y=found[3])
 
 
 def _iterates(core: Core, plan: Ints, watch: Watch) -> Iterator[Any]:
@@ -205,7 +210,9 @@ class Nodes:
             y[into] = 1.0
             now = Multipliers(found.lam, 0.0, found.sigma, found.bound, y)
             best = replace(better(self.core, best, now), y=y)
-        return best
+        if best is None:
+            return None
+        return judged(self.core, (best.lam, 0.0, best.sigma, best.y), into, out)
 
     def _inner(self, into: Ints, out: Ints, watch: Watch, goal: float) -> Multipliers | None:
         part = make_core(self.core.facts, into, out)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.certificate import Facts
@@ -86,13 +87,11 @@ def make_core(parent: Facts, into: Any = (), out: Any = ()) -> Core:
     spent = float(parent.cost[into].sum())
     free = parent.free & ~opened & (parent.cost <= parent.purse - spent)
     free[np.asarray(out, np.int64)] = False
-    hit = np.zeros(len(parent.open), bool)
-    hit[parent.row_of[opened[parent.indices]]] = True
+    hit = _size(parent.indptr, parent.indices, opened) > 0
     rest = parent.open & ~hit
     if parent.model != "lscp":
         rest &= parent.weight > 0
-    reached = np.zeros(len(rest), bool)
-    reached[parent.row_of[free[parent.indices]]] = True
+    reached = _size(parent.indptr, parent.indices, free) > 0
     gained = float(parent.weight[parent.open & hit].sum())
     facts = replace(
         parent,
@@ -106,17 +105,14 @@ def make_core(parent: Facts, into: Any = (), out: Any = ()) -> Core:
 
 def _merged(parent: Facts, rows: NDArray[np.bool_], lost: Any, free: NDArray[np.bool_]) -> Core:
     """Merge the chosen rows of the parent over its free sites that reach any of them."""
-    keep = rows[parent.row_of] & free[parent.indices]
-    useful = np.zeros(len(free), bool)
-    useful[parent.indices[keep]] = True
-    sites, column = np.flatnonzero(useful), np.cumsum(useful) - 1
     mine = np.flatnonzero(rows)
-    size = np.bincount(parent.row_of[keep], minlength=len(rows))[mine]
-    indptr = np.concatenate(([0], np.cumsum(size)))
-    indices = column[parent.indices[keep]]
+    indptr, indices, useful = _part(parent.indptr, parent.indices, mine, free)
+    sites, column = np.flatnonzero(useful), (np.cumsum(useful) - 1).astype(np.int32)
+    indices = column[indices]
     first, group = merge_identical(indptr, indices, len(sites))
     matrix = sp.csr_matrix((np.ones(len(indices)), indices, indptr), (len(mine), len(sites)))
-    matrix = sp.csr_matrix(matrix[first])
+    if len(first) < len(mine):
+        matrix = sp.csr_matrix(matrix[first])
     if parent.model == "lscp":
         matrix, first, group = _undominated(matrix, first, group)
     where = np.full(len(rows), -1)
@@ -132,6 +128,35 @@ def _merged(parent: Facts, rows: NDArray[np.bool_], lost: Any, free: NDArray[np.
         first=mine[first],
         parent_weight=parent.weight,
     )
+
+
+@njit(cache=True, nogil=True)
+def _size(indptr: Any, indices: Any, sites: Any) -> Any:
+    """How many of the sites (a mask) cover each row."""
+    out = np.zeros(len(indptr) - 1, np.int64)
+    for k in range(len(out)):
+        for e in range(indptr[k], indptr[k + 1]):
+            out[k] += sites[indices[e]]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _part(indptr: Any, indices: Any, rows: Any, sites: Any) -> Any:
+    """CSR arrays of some rows over some sites, columns as they were, and the sites in use."""
+    ends, used = np.zeros(len(rows) + 1, np.int64), np.zeros(len(sites), np.bool_)
+    for i, k in enumerate(rows):
+        ends[i + 1] = ends[i]
+        for e in range(indptr[k], indptr[k + 1]):
+            ends[i + 1] += sites[indices[e]]
+    out = np.empty(ends[-1], np.int32)
+    at = 0
+    for k in rows:
+        for e in range(indptr[k], indptr[k + 1]):
+            if sites[indices[e]]:
+                out[at] = indices[e]
+                used[indices[e]] = True
+                at += 1
+    return ends, out, used
 
 
 def _facts(parent: Facts, matrix: sp.csr_matrix, weight: Floats, sites: Ints) -> Facts:

@@ -66,8 +66,15 @@ class Node:
         return cls(core, into, out, hit, free, f.count - len(into), purse)
 
     def judged(self, lam: Floats, sigma: float) -> float:
-        """The bound that multipliers of the core's rows prove here."""
-        return leaf_bound(self.core.facts, lam, 0.0, sigma, self.into, self.out)
+        """The bound that multipliers of the core's rows prove here.
+
+        That is `certificate.leaf_bound` but for its care about parts where little is left.
+        """
+        f, worth = self.core.facts, self.worth(lam, sigma)
+        top = np.sort(worth[worth > 0])[::-1][: int(min(self.count, len(worth)))]
+        rows = np.where(self.hit, f.weight, f.weight - lam)
+        money = sigma * self.purse if sigma else 0.0
+        return float(f.start + rows.sum() + top.sum() + money)
 
     def worth(self, lam: Floats, sigma: float) -> Floats:
         """What each free site adds to the bound; -inf for the others."""
