@@ -12,6 +12,7 @@ from servicecircle.locate.certificate import round_bound
 from servicecircle.locate.covering import swap, weighting
 from servicecircle.locate.covering.bounds import (
     NOTHING,
+    SIMPLEX_ENTRIES,
     Multipliers,
     Nodes,
     better,
@@ -40,6 +41,7 @@ from servicecircle.locate.watch import Watch
 # make two runs of the same question differ.
 SHORT_WORK = 2e8  # elementary updates of the local search before the bound
 LONG_WORK = 1.5e9  # and after it, where a gap is left
+SMALL_SHARE = 0.03  # of that work, where the tree is so quick that it finds the better plans itself
 HANDOVER_ENTRIES = 300_000  # coverage pairs beyond which HiGHS would not get far
 HANDOVER_WORK = 2e8  # nodes × coverage pairs of a small tree before HiGHS gets its turn
 NODE_LIMIT = 200_000
@@ -181,14 +183,16 @@ def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:
         found = better(core, found, judged(core, known))
     search.prove(found.bound)
     if not search.finished():
-        _local_search(search, SHORT_WORK, 5)
+        small = search.mclp and len(core.rows.indices) <= SIMPLEX_ENTRIES
+        if not small:  # else the relaxation is the quicker way to a good plan
+            _local_search(search, SHORT_WORK, 5)
         found = improve(
             core, first := found, search.watch, question.seed, search.hear, search.rest_plan()
         )
         search.prove(found.bound)
         search.offer_rest(rounding(core, found.y))
         search.report()
-        _local_search(search, LONG_WORK, 20)
+        _local_search(search, LONG_WORK * (SMALL_SHARE if small else 1.0), 20)
         local = "row weighting" if question.model == "lscp" else "tabu swap"
         search.steps += [local] * (search.turn > 0) + ["relaxation"] * (found is not first)
     found = search.lifted(found)
