@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import combinations
 
 import jsonschema
@@ -41,9 +43,9 @@ from servicecircle.plan import make_plan
 from servicecircle.plan_schema import schema
 from servicecircle.reasons import reasons
 from servicecircle.scenario import load_scenario
-from servicecircle.steps import Search
+from servicecircle.steps import Search, plain
 from servicecircle.stopping import Stopping
-from servicecircle.summary import summary_lines
+from servicecircle.summary import gap_text, summary_lines
 from towns import WALK, metres_east, write_osm
 
 METRES_PER_MINUTE = 1000 / 15
@@ -319,6 +321,27 @@ def test_the_summary_tells_what_was_optimised(tmp_path, asked, label, value):
     lines = summary_lines(answer(town(tmp_path, **asked)), "en")
     assert [text for name, text in lines if label in name and value in text]
     assert len(summary_lines(answer(town(tmp_path, **asked)))) == len(lines)
+
+
+def test_large_figures_are_told_without_exponents(tmp_path):
+    made = answer(town(tmp_path, new_sites=1))
+    found = {"objective": 942_850.06, "bound": 1_704_050.2, "gap": 0.8, "proven": False}
+    vast = replace(made.selection, **found, stopped="time")
+    for lang in ("zh", "en"):
+        assert "942,850" in gap_text(replace(made, selection=vast), lang)
+        assert "1,704,050" in gap_text(replace(made, selection=vast), lang)
+    heavy = replace(made, demand=made.demand.assign(weight=made.demand["weight"] * 1e6))
+    told = [*summary_lines(heavy), *(("", zh) for zh, _ in reasons(heavy).values())]
+    assert reasons(heavy) and not [text for _, text in told if re.search(r"\de[+-]\d", text)]
+    assert [plain(v) for v in (7.53214, 0.0, 999_999.4, 999_999.6, -2.5e9)] == [
+        "7.53214", "0", "999,999", "1,000,000", "-2,500,000,000",
+    ]  # fmt: skip
+
+
+def test_demand_out_of_reach_is_out_of_reach_of_the_standard(tmp_path):
+    made = answer(town(tmp_path, model="p_median", new_sites=1))
+    assert "标准时间内任何站点都够不着的权重" in dict(summary_lines(made))
+    assert "weight that no site reaches within the standard" in dict(summary_lines(made, "en"))
 
 
 def test_how_far_a_search_is_in_words():

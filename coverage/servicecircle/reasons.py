@@ -6,7 +6,7 @@ import numpy as np
 
 from servicecircle.errors import Note
 from servicecircle.plan import Plan
-from servicecircle.steps import UNITS
+from servicecircle.steps import UNITS, plain
 from servicecircle.streets.contraction import Ints
 
 _SHOWN = 3  # ids that a reason lists
@@ -40,7 +40,7 @@ def reasons(plan: Plan) -> dict[int, Note]:
 def _sole(plan: Plan, rows: Ints) -> Note:
     heaviest = rows[np.argsort(-plan.weight[rows], kind="stable")]
     ids = plan.demand["demand_id"].astype(str).iloc[heaviest[:_SHOWN]]
-    weight = f"{plan.weight[rows].sum():,.6g}"
+    weight = plain(plan.weight[rows].sum())
     unit, unit_en = UNITS[plan.weight_unit]
     if len(rows) == 1:
         return (

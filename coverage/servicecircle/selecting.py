@@ -22,7 +22,7 @@ from servicecircle.gradations import credits
 from servicecircle.locate import Selection
 from servicecircle.question import QuestionPart
 from servicecircle.reach import TravelTimes
-from servicecircle.steps import Progress, Search, percent
+from servicecircle.steps import Progress, Search, percent, plain
 from servicecircle.stopping import Stopping
 from servicecircle.streets.contraction import Floats, Ints
 
@@ -290,12 +290,12 @@ def _left_out(case: Case) -> list[Note]:
     model, lost = case.question.resolved_model, ~case.reached
     ids = case.demand["demand_id"].astype(str).to_numpy(object)[lost]
     more = " …" if len(ids) > _SHOWN else ""
-    count, weight = len(ids), case.weight[lost].sum()
+    count, weight = len(ids), plain(case.weight[lost].sum())
     return [
         (
-            f"{count:,} 个需求点（权重 {weight:,.6g}）匹配不到道路，或走不到任何可用站点，没有步行"
+            f"{count:,} 个需求点（权重 {weight}）匹配不到道路，或走不到任何可用站点，没有步行"
             f"时间可算，不进入 {model} 的目标，但仍计入全部需求：{'、'.join(ids[:_SHOWN])}{more}",
-            f"{count:,} demand points (weight {weight:,.6g}) are beside no street or have no way "
+            f"{count:,} demand points (weight {weight}) are beside no street or have no way "
             f"to any allowed site: they have no minutes and do not enter the objective of {model}, "
             f"but stay in all demand: {', '.join(ids[:_SHOWN])}{more}",
         )

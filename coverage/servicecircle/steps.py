@@ -49,6 +49,7 @@ ENDED = {
     "work": ("各步骤都已做完", "every step is done"),
 }
 _VAST = 10.0  # gaps beyond 1,000 % say nothing
+_WHOLE = 999_999.5  # from here on, six digits are fewer than the whole ones
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class Search:
 def percent(gap: float) -> str:
     """A gap (a fraction) in per cent; beyond 1,000 % it is only said to be more."""
     return f"{gap:.2%}" if gap < _VAST else f"> {_VAST:.0%}"
+
+
+def plain(value: float) -> str:
+    """A number in six digits, or in whole ones where it has more: never with an exponent."""
+    return f"{value:,.6g}" if abs(value) < _WHOLE else f"{value:,.0f}"
 
 
 class Progress(Protocol):

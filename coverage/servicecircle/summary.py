@@ -5,7 +5,7 @@ from __future__ import annotations
 from servicecircle.errors import Lang, Note
 from servicecircle.plan import Plan
 from servicecircle.reasons import reasons, sole_coverage
-from servicecircle.steps import ENDED, UNITS
+from servicecircle.steps import ENDED, UNITS, plain
 
 
 def summary_lines(plan: Plan, lang: Lang = "zh") -> list[tuple[str, str]]:
@@ -95,14 +95,14 @@ def gap_text(plan: Plan, lang: Lang = "zh") -> str:
         verdict = (
             "已证明最优"
             if s.proven
-            else f"至多 {s.gap:.3%}（目标 {s.objective:,.6g}，界 {s.bound:,.6g}{ended}）"
+            else f"至多 {s.gap:.3%}（目标 {plain(s.objective)}，界 {plain(s.bound)}{ended}）"
         )
         return f"{verdict}；依据：{carried}"
     ended = f"; {ended}" if ended else ""
     verdict = (
         "proven optimal"
         if s.proven
-        else f"at most {s.gap:.3%} (objective {s.objective:,.6g}, bound {s.bound:,.6g}{ended})"
+        else f"at most {s.gap:.3%} (objective {plain(s.objective)}, bound {plain(s.bound)}{ended})"
     )
     return f"{verdict}; proof: {carried}"
 
@@ -115,12 +115,12 @@ def _left_out(plan: Plan, lang: Lang) -> list[tuple[str, str]]:
     if lang == "zh":
         return [
             ("离路过远（未匹配）", f"需求点 {demand}，站点 {sites}"),
-            ("任何站点都够不着的权重", beyond),
+            ("标准时间内任何站点都够不着的权重", beyond),
             ("未计入的孤立路段", f"{count} 处，{km:,.1f} 公里"),
         ]
     return [
         ("too far from any street (unsnapped)", f"{demand} demand points, {sites} sites"),
-        ("weight that no site reaches", beyond),
+        ("weight that no site reaches within the standard", beyond),
         ("islands left out", f"{count}, {km:,.1f} km"),
     ]
 

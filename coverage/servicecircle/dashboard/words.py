@@ -366,8 +366,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "Too far from any street: {demand:,} demand points, {sites:,} sites",
     ),
     "left_unreachable": (
-        "任何站点都够不着的需求：{weight:,.0f} {unit}",
-        "Demand that no site reaches: {weight:,.0f} {unit}",
+        "标准时间内任何站点都够不着的需求：{weight:,.0f} {unit}",
+        "Demand that no site reaches within the standard: {weight:,.0f} {unit}",
     ),
     "left_far": (
         "离最近道路 100 米以上的需求占 {share:.1%}",

@@ -208,8 +208,10 @@ class _Search:
         waiting = [part for part in self.heap if part.plan is not None and part.counts]
         plans = sorted([*self.found, *waiting], key=lambda part: (-part.value, part.number))
         plans = [part for part in plans if part.value >= self._floor()][: self.count]
-        # a plan that waits is listed now, but the rest of its part is still open
+        # a plan that waits is listed now, but the rest of its part is still open; one that was
+        # found while a gap was left may not be listed, but its part is split by now
         rest = tuple({id(part.proof): part.proof for part in self.heap}.values())
+        rest += tuple(self._alone(part) for part in self.found if part not in plans)
         most = max((part.bound for part in rest), default=-np.inf)
         carried = [part.proof for part in rest if part.bound > plans[-1].value * (1 - SLACK)]
         proof: Proof = "solver" if "solver" in carried else "tree"
@@ -233,6 +235,12 @@ class _Search:
             "rest": rest,
         }
         return revised(Alternative(**{**vars(root), **changes}))
+
+    def _alone(self, part: _Open) -> Part:
+        """A part with nothing in it but the plan of this one."""
+        assert part.plan is not None
+        out = np.setdiff1d(np.flatnonzero(self._optional()), part.plan)
+        return self._part(part.plan, out, part.value, "multipliers", part.proof._multipliers, 0.0)
 
     def _stopped(self, bound: float, value: float) -> Ended:
         if gap_of(bound, value) <= GAP_PROVEN:

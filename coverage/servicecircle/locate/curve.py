@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from servicecircle.locate.certificate import round_bound
 from servicecircle.locate.covering import swap
 from servicecircle.locate.covering.bounds import (
     NOTHING,
@@ -24,7 +23,7 @@ from servicecircle.locate.covering.linear import Relaxation
 from servicecircle.locate.covering.merging import Merged
 from servicecircle.locate.covering.question import Question, ask
 from servicecircle.locate.covering.solve import greedy_from, rounding
-from servicecircle.locate.selection import GAP_PROVEN, Ended, Selection, gap_of
+from servicecircle.locate.selection import Ended, Selection
 from servicecircle.locate.series import Series, SeriesCallback, certified, revised
 from servicecircle.locate.watch import Watch
 
@@ -197,12 +196,13 @@ class _Curve:
         """A point with its share of the time, which ``points`` points have to share."""
         start, lam = (NOTHING, None) if known is None else (known.chosen, known.multipliers)
         watch = self.series.watch
+        y = None
         if i and (step := self.ladder.step(i, start, Watch(watch.left() / points))):
-            start, lam = step[0], lam if step[1] is None else step[1]
+            start, lam, y = step
         if i not in self.anchors and (best := self._best_anchor(i)) is not None:
             lam = self.ladder.core.lift(best.lam, best.mu)
         seconds = watch.left() / points
-        return self.series.solve(self.first + i, self.asked(i), seconds, start, lam)
+        return self.series.solve(self.first + i, self.asked(i), seconds, start, lam, y)
 
     def _carried(self, i: int, why: str, stopped: Ended = "proof") -> Selection:
         """The plan of the point before, for one site more."""
@@ -246,18 +246,17 @@ class _Ladder:
     """
 
     def __init__(self, question: Question) -> None:
-        core, self.whole = make_core(question.facts()), question.whole
+        core, self.sites = make_core(question.facts()), question.covers.shape[1]
         self.core = core
         self.core = self.limited(core.shape[1])
         self.relaxation: Relaxation | None = None
         if min(core.shape) > 0 and len(core.rows.indices) <= SIMPLEX_ENTRIES:
             self.relaxation = Relaxation(self.core, question.seed)
 
-    def step(self, count: int, start: Ints, watch: Watch) -> tuple[Ints, Floats | None] | None:
-        """A plan for ``count`` optional sites, and the multipliers if they prove it the best.
+    def step(self, count: int, start: Ints, watch: Watch) -> tuple[Ints, Floats, Floats] | None:
+        """A plan for ``count`` optional sites, the relaxation's multipliers, and its own plan.
 
-        ``start`` is a plan for fewer. Multipliers that leave a gap are kept back: the search has
-        to solve the relaxation anyway then, as its tree needs the fractional plan.
+        ``start`` is a plan for fewer.
         """
         if self.relaxation is None:
             return None
@@ -270,10 +269,9 @@ class _Ladder:
         known = np.flatnonzero(np.isin(core.sites, start))
         plans = [greedy_from(core, known), rounding(core, found[3])]
         best = max(plans, key=lambda plan: swap.covered(core, plan))
-        value = core.facts.start + swap.covered(core, best)
-        bound = round_bound(judged(core, found).bound, "mclp", self.whole)
-        closed = gap_of(bound, value) <= GAP_PROVEN
-        return core.sites[best], core.lift(found[0], found[1]) if closed else None
+        y = np.zeros(self.sites)
+        y[core.sites] = found[3]
+        return core.sites[best], core.lift(found[0], found[1]), y
 
     def limited(self, count: int) -> Core:
         """The core for ``count`` optional sites."""

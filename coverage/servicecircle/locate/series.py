@@ -34,10 +34,11 @@ class Series:
         seconds: float,
         start: NDArray[np.int64],
         lam: Floats | None,
+        y: Floats | None = None,
     ) -> Selection:
         """One question's selection within its share of the time; ``number`` is told with it."""
         watch = Watch(seconds, self._teller(number), within=self.watch)
-        return solve(question, start=start, lam=lam, watch=watch)
+        return solve(question, start=start, lam=lam, y=y, watch=watch)
 
     def _teller(self, number: int) -> Callback:
         def tell(_: float, objective: float, bound: float, gap: float) -> None:

@@ -150,22 +150,24 @@ def solve(
     *,
     start: Ints = NOTHING,
     lam: Floats | None = None,
+    y: Floats | None = None,
     watch: Watch | None = None,
 ) -> Selection:
     """The best selection that the time limit allows, with its proof.
 
     ``start`` are sites of a plan to begin with, ``lam`` multipliers of the demand rows; both come
-    from a question that differs a little, and are used as far as they fit this one. ``watch`` is
-    the clock where it is not the question's own.
+    from a question that differs a little, and are used as far as they fit this one. With ``y``,
+    the fractional plan (one share a site) of this question's relaxation, ``lam`` is its optimum,
+    and it is not solved again (`mclp`). ``watch`` is the clock where it is not the question's own.
     """
     watch = watch or Watch(question.time_limit, question.callback)
     with one_blas_thread(), watch.listening():
         merged = Merged(question)
         known = None if lam is None else merged.lowered(lam)
-        return merged.lifted(_solve(Search(merged.question, watch), start, known))
+        return merged.lifted(_solve(Search(merged.question, watch), start, known, y))
 
 
-def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:
+def _solve(search: Search, start: Ints, lam: Floats | None, y: Floats | None) -> Selection:
     question = search.question
     core = search.rest
     if min(core.shape) == 0 or _settled(core):
@@ -179,16 +181,18 @@ def _solve(search: Search, start: Ints, lam: Floats | None) -> Selection:
     found = simple(core)
     if lam is not None:
         lam = lam if search.reduced is None else search.core.lower(lam)
-        known = core.lower(lam), found.mu, found.sigma, found.y
+        known = core.lower(lam), found.mu, found.sigma, found.y if y is None else y[core.sites]
         found = better(core, found, judged(core, known))
     search.prove(found.bound)
     if not search.finished():
         small = search.mclp and len(core.rows.indices) <= SIMPLEX_ENTRIES
         if not small:  # else the relaxation is the quicker way to a good plan
             _local_search(search, SHORT_WORK, 5)
-        found = improve(
-            core, first := found, search.watch, question.seed, search.hear, search.rest_plan()
-        )
+        first = found
+        if y is None:
+            found = improve(
+                core, found, search.watch, question.seed, search.hear, search.rest_plan()
+            )
         search.prove(found.bound)
         search.offer_rest(rounding(core, found.y))
         search.report()
