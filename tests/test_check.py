@@ -477,6 +477,9 @@ CERTIFICATE = {
     "multipliers not finite": (
         "mclp", lambda a: {"multipliers": put(a["multipliers"], 0, np.nan)},
     ),
+    "multipliers under a tree not finite": (
+        "tree", lambda a: {"multipliers": put(a["multipliers"], 0, np.nan)},
+    ),
     "multipliers infinite": (
         "lscp", lambda a: {"multipliers": put(a["multipliers"], 1, np.inf)},
     ),

@@ -170,8 +170,12 @@ def _check_walks(stored: Stored, report: Report) -> None:
 
 
 def _check_leaves(stored: Stored, report: Report) -> None:
-    """The tree's arrays point at sites, rows and groups that exist."""
-    t = stored.leaves
+    """Multipliers are numbers; the tree's arrays point at sites, rows and groups that exist."""
+    a, t = stored.arrays, stored.leaves
+    prices = [a[name] for name in ("multipliers", "share_multiplier", "budget_multiplier")]
+    prices += [t[name] for name in ("table_multipliers", "table_share", "table_budget") if t]
+    finite = all(np.all(np.isfinite(price)) for price in prices)
+    report.claim("乘子为有限数", "multipliers are finite", finite)
     if not t:
         return
     ends, (rows, groups) = t["leaf_indptr"], t["table_multipliers"].shape
