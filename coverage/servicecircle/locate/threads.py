@@ -7,8 +7,9 @@ and SciPy bring an OpenBLAS of their own beside the package; where there is none
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,38 @@ import scipy
 PREFIXES = ("scipy_openblas", "openblas")
 SUFFIXES = ("64_", "")
 
+Control = tuple[Callable[[], int], Callable[[int], Any]]
+
+
+_lock = threading.Lock()
+_inside = 0  # searches that run now, in whatever thread
+_before: list[int] = []  # threads of each library before the first of them
+
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Within it, OpenBLAS uses one thread; afterwards as many as at first."""
-    with ExitStack() as stack:
-        for put, before in _libraries():
-            stack.callback(put, before)
+    """Within it, OpenBLAS uses one thread; after the last search as many as before the first."""
+    global _inside  # noqa: PLW0603
+    with _lock:
+        _inside += 1
+        if _inside == 1:
+            _before[:] = [get() for get, _ in _libraries()]
+        for _, put in _libraries():
             put(1)
+    try:
         yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                for (_, put), count in zip(_libraries(), _before, strict=True):
+                    put(count)
 
 
 @cache
-def _libraries() -> tuple[tuple[Callable[[int], Any], int], ...]:
-    """How to set the number of threads, and what it was at first, for each OpenBLAS found."""
-    found = []
+def _libraries() -> tuple[Control, ...]:
+    """How to read and set the number of threads of each OpenBLAS found."""
+    found: list[Control] = []
     for package in (np, scipy):
         home = Path(str(package.__file__)).parent
         for folder in (home.parent / f"{home.name}.libs", home / ".dylibs"):
@@ -42,7 +60,7 @@ def _libraries() -> tuple[tuple[Callable[[int], Any], int], ...]:
     return tuple(found)
 
 
-def _controls(file: Path) -> list[tuple[Callable[[int], Any], int]]:
+def _controls(file: Path) -> list[Control]:
     try:
         library = ctypes.CDLL(str(file))
     except OSError:
@@ -52,5 +70,5 @@ def _controls(file: Path) -> list[tuple[Callable[[int], Any], int]]:
             get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
             put = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
             if get is not None and put is not None:
-                return [(put, get())]
+                return [(get, put)]
     return []

@@ -33,6 +33,7 @@ class Watch:
     ) -> None:
         self.began = time.perf_counter()
         self.seconds, self.callback, self.within = seconds, callback, within
+        self.cut = False  # something was left undone because the run was over
         self._interrupted = False
         self._told = -math.inf
 
@@ -54,8 +55,9 @@ class Watch:
         return 0.0 if self.interrupted else max(0.0, self.seconds - self.elapsed())
 
     def over(self) -> bool:
-        """Whether the run has to end."""
-        return self.left() <= 0.0
+        """Whether the run has to end; once seen, `cut` says so."""
+        self.cut |= self.left() <= 0.0
+        return self.cut
 
     def tell(self, objective: float, bound: float, *, every: float = 0.0) -> None:
         """Tell the callback how far the search is, at most once in ``every`` seconds.

@@ -42,6 +42,7 @@ from servicecircle.locate.watch import Watch
 SHORT_WORK = 2e8  # elementary updates of the local search before the bound
 LONG_WORK = 1.5e9  # and after it, where a gap is left
 SMALL_SHARE = 0.03  # of that work, where the tree is so quick that it finds the better plans itself
+WORK_PER_PAIR = 20_000  # the most of it per coverage pair
 HANDOVER_ENTRIES = 300_000  # coverage pairs beyond which HiGHS would not get far
 HANDOVER_WORK = 2e8  # nodes × coverage pairs of a small tree before HiGHS gets its turn
 NODE_LIMIT = 200_000
@@ -115,10 +116,10 @@ class Search:
 
     def ended(self) -> Ended:
         """Why the run ends."""
+        if self.watch.cut:  # even if the rest was enough for a proof: it may not be next time
+            return "interrupt" if self.watch.interrupted else "time"
         if self.finished():
             return "proof" if self.gap <= GAP_PROVEN else "gap"
-        if self.watch.interrupted:
-            return "interrupt"
         return "time" if self.watch.over() else "work"
 
     def hear(self, found: Multipliers) -> None:
@@ -228,8 +229,9 @@ def _first_plans(search: Search, start: Ints) -> None:
 
 
 def _local_search(search: Search, work: float, turns: int) -> None:
-    """Improve the plan by a set amount of work, less where a share of the time is used up."""
+    """Improve the plan by a set amount of work, less in a small core."""
     core = search.rest
+    work = min(work, WORK_PER_PAIR * len(core.rows.indices))
     if search.question.model == "lscp":
         _row_weighting(search, work, turns)
         return
