@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import highspy
 import numpy as np
@@ -21,6 +22,7 @@ from servicecircle.errors import InfeasibleError, QuestionError
 from servicecircle.locate import Selection, p_center, p_median
 from servicecircle.locate.distance import center, median, median_bound, median_core, median_tree
 from servicecircle.locate.distance import certificate as distance_certificate
+from servicecircle.locate.watch import Watch
 
 INF = np.inf
 
@@ -286,11 +288,15 @@ def test_ctrl_c_within_a_cover_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """p-center asks set covers; an interrupt in one of them ends the whole run."""
     inner = center.cover_search.solve
 
-    def interrupted(question: object) -> Selection:
-        return replace(inner(question), stopped="interrupt", objective=INF, bound=0.0)
+    def interrupted(question: Any, *, watch: Watch) -> Selection:
+        assert watch.within is not None
+        watch.within.interrupt()
+        return inner(question, watch=watch)
 
     monkeypatch.setattr(center.cover_search, "solve", interrupted)
-    assert _town_case("p_center").solve().stopped == "interrupt"
+    found = _town_case("p_center").solve()
+    assert (found.stopped, found.proven) == ("interrupt", False)
+    assert found.bound <= found.objective
 
 
 # ------------------------------------------------------------------ certificates
