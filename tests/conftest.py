@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,14 @@ def shared_file(name: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+def needs_peer(name: str) -> Any:
+    """A package of the group ``benchmarks``, which a plain `uv sync` leaves out, or a skip."""
+    if os.environ.get("SERVICECIRCLE_REQUIRE_PEERS") == "1":
+        return importlib.import_module(name)
+    reason = f"{name} is of the dependency group benchmarks: uv sync --group benchmarks"
+    return pytest.importorskip(name, reason=reason)
 
 
 @pytest.fixture(scope="session")

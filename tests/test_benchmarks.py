@@ -37,6 +37,7 @@ from benchmarks.graphs import digraph, feet_at, mainland
 from benchmarks.locate_table import ASKED, LOADED, OURS
 from benchmarks.profiles import own_seconds
 from benchmarks.searching import Contest, check_distances, require_same
+from conftest import needs_peer
 from servicecircle import locate, read_osm, travel_times
 from towns import line_town
 
@@ -366,7 +367,7 @@ def test_what_was_not_reached_reads_so() -> None:
 
 
 def test_the_gap_is_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    needs_peer("matplotlib")
     lines = {"one": [[0.1, 0.5], [1.0, 0.0]], "two": [[0.2, 2.0], [30.0, 0.01]]}
     locate_picture.draw({"MCLP": lines, "LSCP": lines}, str(tmp_path / "gap.png"))
     assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
@@ -376,7 +377,7 @@ def test_the_gap_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("solver", ["CBC", "HiGHS"])
 @pytest.mark.parametrize("name", ["mclp-U-100", "lscp-C-500", "p-median-100", "p-center-100"])
 def test_a_peer_finds_what_we_find(solver: str, name: str, tmp_path: Path) -> None:
-    pytest.importorskip("spopt")
+    needs_peer("spopt")
     from benchmarks import locate_peers  # noqa: PLC0415
 
     asked = ASKED[name].smaller()

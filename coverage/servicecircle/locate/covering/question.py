@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,17 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate.certificate import Facts, allowance, facts, is_whole, target_weight
+from servicecircle.locate.arguments import (
+    amount,
+    at_least_zero,
+    check_kinds,
+    check_targets,
+    count,
+    mask,
+    numbers,
+    seed_number,
+)
+from servicecircle.locate.certificate import Facts, facts, is_whole, target_weight
 from servicecircle.locate.levels import expand
 from servicecircle.locate.selection import Model
 from servicecircle.locate.watch import Callback
@@ -93,29 +102,29 @@ def ask(
     """
     matrix = _matrix(covers)
     rows, columns = matrix.shape
-    numbers = _numbers(np.ones(rows) if weight is None else weight, rows, "weight")
+    weights = numbers(np.ones(rows) if weight is None else weight, rows, "weight")
     if credit is not None:
         _check_no_capacity(capacity)
-        matrix, numbers = _levels(matrix, numbers, credit)
+        matrix, weights = _levels(matrix, weights, credit)
     question = Question(
         model=model,
         covers=matrix,
-        weight=numbers,
-        cost=None if cost is None else _numbers(cost, columns, "cost"),
-        sites=_count(sites),
-        budget=_amount(budget, "budget"),
-        share=_amount(share, "share"),
-        fixed=_mask(fixed, columns, "fixed"),
-        required=_mask(required, columns, "required"),
-        forbidden=_mask(forbidden, columns, "forbidden"),
-        time_limit=_at_least_zero(time_limit, "time_limit"),
-        gap=_at_least_zero(gap, "gap"),
-        seed=_seed(seed),
+        weight=weights,
+        cost=None if cost is None else numbers(cost, columns, "cost"),
+        sites=count(sites),
+        budget=amount(budget, "budget"),
+        share=amount(share, "share"),
+        fixed=mask(fixed, columns, "fixed"),
+        required=mask(required, columns, "required"),
+        forbidden=mask(forbidden, columns, "forbidden"),
+        time_limit=at_least_zero(time_limit, "time_limit"),
+        gap=at_least_zero(gap, "gap"),
+        seed=seed_number(seed),
         callback=callback,
         capacity=None if capacity is None else _limits(capacity, columns),
     )
-    _check_kinds(question)
-    _check_targets(question)
+    check_kinds(question)
+    check_targets(question)
     if model == "mclp":
         _check_candidates(question)
     else:
@@ -190,124 +199,6 @@ def _limits(capacity: ArrayLike, length: int) -> NDArray[np.float64]:
     if len(bad):
         raise ValueError(f"capacity must not be negative; it is not right at {bad[:5].tolist()}")
     return limits
-
-
-def _numbers(values: ArrayLike, length: int, name: str) -> NDArray[np.float64]:
-    try:
-        numbers = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers") from error
-    if numbers.shape != (length,):
-        raise ValueError(f"{name} must have the shape ({length},), not {numbers.shape}")
-    bad = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
-    if len(bad):
-        raise ValueError(f"{name} must be finite and not negative; it is not at {bad[:5].tolist()}")
-    return numbers
-
-
-def _count(sites: int | None) -> int | None:
-    if sites is None:
-        return None
-    if isinstance(sites, bool) or not isinstance(sites, (int, np.integer)):
-        raise ValueError(f"sites must be a whole number, not {sites!r}")
-    if sites < 0:
-        raise QuestionError(
-            f"新增站点数不能为负数（现为 {sites}）。",
-            f"The number of new sites is {sites}, below 0.",
-        )
-    return int(sites)
-
-
-def _amount(value: float | None, name: str) -> float | None:
-    if value is None:
-        return None
-    amount = _float(value, name)
-    if math.isnan(amount) or (name == "budget" and math.isinf(amount)):
-        raise ValueError(f"{name} must be a finite number, not {value!r}")
-    if name == "budget" and amount < 0:
-        raise QuestionError(
-            f"预算不能为负数（现为 {amount:g}）。", f"The budget is {amount:g}, below 0."
-        )
-    if name == "share" and not 0 < amount <= 1:
-        raise QuestionError(
-            f"覆盖比例须大于 0 且不超过 1（现为 {amount:g}）。",
-            f"The share to cover must be above 0 and at most 1, not {amount:g}.",
-        )
-    return amount
-
-
-def _float(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ValueError(f"{name} must be a number, not {value!r}")
-    return float(value)
-
-
-def _at_least_zero(value: float, name: str) -> float:
-    number = _float(value, name)
-    if math.isnan(number) or number < 0:
-        raise ValueError(f"{name} must be a number from 0 up, not {value!r}")
-    return number
-
-
-def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be a whole number from 0 to 2**31 - 1, not {seed!r}")
-    return int(seed)
-
-
-def _mask(columns: Sequence[int], length: int, name: str) -> NDArray[np.bool_]:
-    index = np.asarray(columns)
-    mask = np.zeros(length, bool)
-    if index.size == 0:
-        return mask
-    if index.ndim != 1 or index.dtype.kind not in "iu":
-        raise ValueError(f"{name} must be a list of column indices, not {index.dtype}")
-    if index.min() < 0 or index.max() >= length:
-        raise ValueError(f"{name} has an index outside 0..{length - 1}")
-    mask[index] = True
-    return mask
-
-
-def _check_kinds(q: Question) -> None:
-    kinds = q.fixed.astype(int) + q.required + q.forbidden
-    if np.any(kinds > 1):
-        twice = np.flatnonzero(kinds > 1)[:5].tolist()
-        raise ValueError(f"sites {twice} are in two of fixed, required and forbidden")
-
-
-def _check_targets(q: Question) -> None:
-    if q.model == "mclp" and q.sites is None and q.budget is None:
-        raise ValueError("mclp needs sites, a budget, or both")
-    if q.budget is not None and q.cost is None:
-        raise ValueError("a budget needs the cost of each site")
-    needed = int(q.required.sum())
-    if q.sites is not None and needed > q.sites:
-        raise QuestionError(
-            f"必选站点有 {needed} 个，多于可新增的 {q.sites} 个；请增加新增数量或减少必选站点。",
-            f"{needed} sites are required, but only {q.sites} new ones allowed: raise the number, "
-            "or require fewer.",
-        )
-    if q.budget is not None and q.cost is not None:
-        _check_budget(q.budget, q.cost, q)
-
-
-def _check_budget(budget: float, cost: NDArray[np.float64], q: Question) -> None:
-    needed = float(cost[q.required].sum())
-    if needed > allowance(budget):
-        raise QuestionError(
-            f"必选站点共需 {needed:g}，超过预算 {budget:g}；请提高预算或减少必选站点。",
-            f"The required sites cost {needed:g}, above the budget of {budget:g}: raise it, or "
-            "require fewer.",
-        )
-    allowed = ~(q.fixed | q.required | q.forbidden)
-    if q.required.any() or q.sites == 0 or not allowed.any():
-        return
-    cheapest = float(cost[allowed].min())
-    if cheapest > allowance(budget):
-        raise QuestionError(
-            f"预算 {budget:g} 不够任何一个候选站点（最便宜的需 {cheapest:g}）；请提高预算。",
-            f"The budget of {budget:g} buys no site (the cheapest costs {cheapest:g}): raise it.",
-        )
 
 
 def _check_candidates(q: Question) -> None:

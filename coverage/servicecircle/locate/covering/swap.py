@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.covering.core import Core
+from servicecircle.locate.moves import best_add, best_swap
 
 EPS = 1e-9  # of the total weight: smaller gains are rounding
 
@@ -94,38 +95,6 @@ def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _best_add(problem: Any, state: Any, eps: float) -> int:
-    """The closed site with the largest gain per price that the purse allows, or -1."""
-    cost, price = problem[5], problem[6]
-    gain, place, tally = state[2], state[6], state[8]
-    best, found = 0.0, -1
-    for i in range(len(gain)):
-        affordable = place[i] < 0 and cost[i] <= tally[1]
-        if affordable and gain[i] > eps and gain[i] / price[i] > best:
-            best, found = gain[i] / price[i], i
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _best_swap(problem: Any, state: Any, now: int, aim: float) -> Any:
-    """The (change, slot, site) with the largest change; tabu sites only beyond ``aim``."""
-    cost = problem[5]
-    _, _, gain, loss, both, held, place, until, tally = state
-    best, slot, site = -np.inf, -1, -1
-    for a in range(len(held)):
-        if held[a] < 0:
-            continue
-        room = tally[1] + cost[held[a]]
-        for i in range(len(gain)):
-            if place[i] >= 0 or cost[i] > room:
-                continue
-            change = gain[i] - loss[a] + both[a, i]
-            if change > best and (until[i] <= now or change > aim):
-                best, slot, site = change, a, i
-    return best, slot, site
-
-
-@njit(cache=True, nogil=True)
 def _restore(problem: Any, state: Any, saved: Any) -> None:
     """Go back to a saved plan."""
     held = state[5]
@@ -155,9 +124,9 @@ def _kick(problem: Any, state: Any, now: int, rng: Any) -> None:
 @njit(cache=True, nogil=True)
 def _fill(problem: Any, state: Any, eps: float) -> None:
     """Add sites as long as one gains and fits."""
-    held, tally = state[5], state[8]
+    gain, held, place, tally = state[2], state[5], state[6], state[8]
     while tally[2] < len(held):
-        site = _best_add(problem, state, eps)
+        site = best_add(gain, place, problem[5], problem[6], tally[1], eps)
         if site < 0:
             return
         slot = 0
@@ -169,7 +138,7 @@ def _fill(problem: Any, state: Any, eps: float) -> None:
 @njit(cache=True, nogil=True)
 def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> Any:
     """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps."""
-    held, until, tally = state[5], state[7], state[8]
+    cost, (held, place, until, tally) = problem[5], state[5:]
     eps = EPS * problem[4].sum()
     for slot in range(len(start)):
         _change(problem, state, slot, start[slot], 1)
@@ -181,7 +150,8 @@ def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> An
             saved[:] = held
         if now >= steps > 0:
             break
-        change, slot, site = _best_swap(problem, state, now, best - tally[0] + eps)
+        aim = best - tally[0] + eps
+        change, slot, site = best_swap(state[2:5], held, place, until, cost, tally[1], now, aim)
         if steps == 0 and (site < 0 or change <= eps):
             break
         now, stalled = now + 1, stalled + 1

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from servicecircle.locate.distance.median_core import Ints, MedianCore
+from servicecircle.locate.moves import best_add, best_swap
 
 EPS = 1e-10  # of the plan's value: smaller savings are rounding
 
@@ -127,38 +128,6 @@ def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _best_add(problem: Any, state: Any, eps: float) -> int:
-    """The closed site with the largest gain per price that the purse allows, or -1."""
-    cost, price = problem[8], problem[9]
-    gain, place, tally = state[4], state[8], state[10]
-    best, found = 0.0, -1
-    for j in range(len(gain)):
-        affordable = place[j] < 0 and cost[j] <= tally[1]
-        if affordable and gain[j] > eps and gain[j] / price[j] > best:
-            best, found = gain[j] / price[j], j
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _best_swap(problem: Any, state: Any, now: int, aim: float) -> Any:
-    """The (saving, slot, site) with the largest saving; tabu sites only beyond ``aim``."""
-    cost = problem[8]
-    gain, loss, both, held, place, until, tally = state[4:]
-    best, slot, site = -np.inf, -1, -1
-    for a in range(len(held)):
-        if held[a] < 0:
-            continue
-        room = tally[1] + cost[held[a]]
-        for j in range(len(gain)):
-            if place[j] >= 0 or cost[j] > room:
-                continue
-            saving = gain[j] - loss[a] + both[a, j]
-            if saving > best and (until[j] <= now or saving > aim):
-                best, slot, site = saving, a, j
-    return best, slot, site
-
-
-@njit(cache=True, nogil=True)
 def _restore(problem: Any, state: Any, saved: Any) -> None:
     """Go back to a saved plan."""
     held = state[7]
@@ -188,9 +157,9 @@ def _kick(problem: Any, state: Any, now: int, rng: Any) -> None:
 @njit(cache=True, nogil=True)
 def _fill(problem: Any, state: Any, eps: float) -> None:
     """Add sites as long as one gains and fits."""
-    held, tally = state[7], state[10]
+    gain, held, place, tally = state[4], state[7], state[8], state[10]
     while tally[2] < len(held):
-        site = _best_add(problem, state, eps * abs(tally[0]))
+        site = best_add(gain, place, problem[8], problem[9], tally[1], eps * abs(tally[0]))
         if site < 0:
             return
         slot = 0
@@ -202,7 +171,7 @@ def _fill(problem: Any, state: Any, eps: float) -> None:
 @njit(cache=True, nogil=True)
 def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> Any:
     """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps."""
-    held, until, tally = state[7], state[9], state[10]
+    cost, (held, place, until, tally) = problem[8], state[7:]
     _begin(problem, state, start)
     best, saved, stalled, now = np.inf, held.copy(), 0, 0
     while True:
@@ -213,7 +182,8 @@ def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> An
             saved[:] = held
         if now >= steps > 0:
             break
-        saving, slot, site = _best_swap(problem, state, now, tally[0] - best + eps)
+        aim = tally[0] - best + eps
+        saving, slot, site = best_swap(state[4:7], held, place, until, cost, tally[1], now, aim)
         if steps == 0 and (site < 0 or saving <= eps):
             break
         now, stalled = now + 1, stalled + 1

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.locate.certificate import allowance
-from servicecircle.locate.covering.question import (
-    _amount,
-    _at_least_zero,
-    _check_kinds,
-    _check_targets,
-    _count,
-    _mask,
-    _numbers,
-    _seed,
+from servicecircle.locate.arguments import (
+    amount,
+    at_least_zero,
+    check_kinds,
+    check_targets,
+    count,
+    mask,
+    numbers,
+    seed_number,
 )
+from servicecircle.locate.certificate import allowance
 from servicecircle.locate.watch import Callback
 
 
@@ -95,16 +95,16 @@ def ask(
     question = DistanceQuestion(
         model=model,
         distance=matrix,
-        weight=_numbers(np.ones(rows) if weight is None else weight, rows, "weight"),
-        cost=None if cost is None else _numbers(cost, columns, "cost"),
-        sites=_count(sites),
-        budget=_amount(budget, "budget"),
-        fixed=_mask(fixed, columns, "fixed"),
-        required=_mask(required, columns, "required"),
-        forbidden=_mask(forbidden, columns, "forbidden"),
-        time_limit=_at_least_zero(time_limit, "time_limit"),
-        gap=_at_least_zero(gap, "gap"),
-        seed=_seed(seed),
+        weight=numbers(np.ones(rows) if weight is None else weight, rows, "weight"),
+        cost=None if cost is None else numbers(cost, columns, "cost"),
+        sites=count(sites),
+        budget=amount(budget, "budget"),
+        fixed=mask(fixed, columns, "fixed"),
+        required=mask(required, columns, "required"),
+        forbidden=mask(forbidden, columns, "forbidden"),
+        time_limit=at_least_zero(time_limit, "time_limit"),
+        gap=at_least_zero(gap, "gap"),
+        seed=seed_number(seed),
         callback=callback,
     )
     _check_limits(question)
@@ -135,9 +135,8 @@ def _check_limits(q: DistanceQuestion) -> None:
         raise ValueError(f"{q.model} needs sites or a budget")
     if q.model == "p_center" and q.sites is not None and q.budget is not None:
         raise ValueError("p_center takes sites or a budget, not both")
-    alike: Any = q  # has all that the covering questions' checks look at
-    _check_kinds(alike)
-    _check_targets(alike)
+    check_kinds(q)
+    check_targets(q)
 
 
 def _check_stations(q: DistanceQuestion) -> None:
