@@ -7,9 +7,7 @@ is no tile layer, and a content policy in the page forbids every request.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import folium
@@ -22,9 +20,6 @@ from folium.utilities import JsCode
 from numpy.typing import NDArray
 
 from servicecircle import map_images, map_layers, map_panel, map_stations
-from servicecircle.circles.isochrones import circles_of_sets
-from servicecircle.circles.walk_raster import CELL_M
-from servicecircle.errors import NetworkError
 from servicecircle.map_images import Colour, DotClass
 from servicecircle.map_layers import Picture, Raw, Shapes, Stations, safe
 from servicecircle.map_panel import (
@@ -39,17 +34,13 @@ from servicecircle.map_panel import (
     icon,
     patch,
 )
-from servicecircle.places import read_water
 from servicecircle.plan import Plan
+from servicecircle.plan_circles import circles_of, geojson
 from servicecircle.scenario import OSM_ATTRIBUTION
-from servicecircle.streets.network import WalkNetwork
-from servicecircle.streets.street_files import is_osm
-from servicecircle.walking import Walking
 
-MAX_STANDARDS = 4  # standards that get circles, those of most weight
 SIMPLIFY_M = 5.0
 NEAR = 0.02  # degrees, some 2 km: an unsnapped point so near the streets is drawn
-METRES_PER_DEGREE = 111_320.0  # of latitude, roughly
+_CIRCLES = {"today": ("现有", "today", BLUE, "6 4"), "plan": ("规划", "plan", GREEN, "")}
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _LICENCE_PAGE = "https://www.openstreetmap.org/copyright"
 
@@ -71,13 +62,13 @@ def plan_map(plan: Plan, *, water: gpd.GeoDataFrame | None = None) -> folium.Map
     """
     frame = _frame(plan)
     result = _bare_map(plan, frame)
-    if water is None:
-        water = _water_of(plan.walking)
+    circles = plan.circles if water is None else circles_of(plan, water)
+    water = plan.water if water is None else water
     kinds = _demand_kinds(plan)
     new = map_stations.records(plan, "new")
     for layer in (
         *_ground(plan, frame, water),
-        *_circles(plan, water),
+        *_circles(plan, circles),
         *_dot_layers(plan, frame, kinds),
         *_districts(plan),
         *_station_layers(plan, new),
@@ -153,17 +144,6 @@ def _attribution(plan: Plan) -> str:
     return f'<a href="{_LICENCE_PAGE}" rel="noopener">{safe(owner)}</a>'
 
 
-def _water_of(walking: Walking) -> gpd.GeoDataFrame | None:
-    path = Path(walking.network.source)
-    if not path.is_file() or not is_osm(path):
-        return None
-    try:
-        water: gpd.GeoDataFrame = walking.table("water", None, lambda: read_water(path))
-        return water
-    except NetworkError:  # the streets were read from it; a map without water is still a map
-        return None
-
-
 def _ground(plan: Plan, frame: map_images.Frame, water: gpd.GeoDataFrame | None) -> list[Layer]:
     layers: list[Layer] = []
     address = None if water is None else map_images.water_png(frame, water)
@@ -177,67 +157,21 @@ def _ground(plan: Plan, frame: map_images.Frame, water: gpd.GeoDataFrame | None)
 # --- circles, districts ---------------------------------------------------------------------------
 
 
-def _circles(plan: Plan, water: gpd.GeoDataFrame | None) -> list[Layer]:
+def _circles(plan: Plan, circles: gpd.GeoDataFrame) -> list[Layer]:
     """Today's and the plan's circles, per standard; only those of the main standard are shown."""
-    standards = _standards(plan)
-    streets = plan.walking.streets
     layers: list[Layer] = []
-    today = np.flatnonzero(np.isin(plan.chosen, plan.existing))
-    sets = circles_of_sets(
-        plan.network, streets, plan.site_feet.take(plan.chosen),
-        [today, np.arange(len(plan.chosen))], standards,
-        **plan.walking.pace, water=water,
-    )  # fmt: skip
-    for circles, zh, en, colour, dashes in (
-        (sets[0], "现有", "today", BLUE, "6 4"),
-        (sets[1], "规划", "plan", GREEN, ""),
-    ):
-        for minutes, shape in zip(circles["minutes"], circles.geometry, strict=True):
-            main = minutes == standards[0]
-            opacity = 0.16 if main else 0.08
-            style = {
-                "color": colour, "weight": 2 if main else 1.5, "dashArray": dashes or None,
-                "fillColor": colour, "fillOpacity": opacity,
-            }  # fmt: skip
-            name = both(f"{zh} {minutes:g} 分钟圈", f"{en}, {minutes:g} min")
-            swatch = patch(colour, colour, opacity=1.5 * opacity, dashes=dashes)
-            data = _geojson(plan.network, _without_specks(plan.network, shape))
-            layers.append(Shapes(data, style, "circles", f"{swatch} {name}", show=main))
+    for row in circles.itertuples():
+        zh, en, colour, dashes = _CIRCLES[row.set]
+        opacity = 0.16 if row.main else 0.08
+        style = {
+            "color": colour, "weight": 2 if row.main else 1.5, "dashArray": dashes or None,
+            "fillColor": colour, "fillOpacity": opacity,
+        }  # fmt: skip
+        name = both(f"{zh} {row.minutes:g} 分钟圈", f"{en}, {row.minutes:g} min")
+        swatch = patch(colour, colour, opacity=1.5 * opacity, dashes=dashes)
+        data = geojson(plan.network, row.geometry, SIMPLIFY_M)
+        layers.append(Shapes(data, style, "circles", f"{swatch} {name}", show=bool(row.main)))
     return layers
-
-
-def _without_specks(network: WalkNetwork, shape: shapely.MultiPolygon) -> shapely.MultiPolygon:
-    """The shape without holes and bits smaller than a cell of its raster: noise to the eye."""
-    lat = np.radians(sum(network.bounds[1::2]) / 2)
-    least = CELL_M**2 / (METRES_PER_DEGREE**2 * np.cos(lat))  # square degrees
-    kept = []
-    for polygon in shape.geoms:
-        if polygon.area >= least:
-            holes = [r for r in polygon.interiors if shapely.Polygon(r).area >= least]
-            kept.append(shapely.Polygon(polygon.exterior, holes))
-    return shapely.MultiPolygon(kept)
-
-
-def _standards(plan: Plan) -> list[float]:
-    """The standards that occur, that of most weight first, at most `MAX_STANDARDS`."""
-    minutes, which = np.unique(plan.minutes_required, return_inverse=True)
-    weight = np.bincount(which, weights=plan.weight, minlength=len(minutes))
-    return [float(m) for m in minutes[np.argsort(-weight, kind="stable")][:MAX_STANDARDS]]
-
-
-def _geojson(network: WalkNetwork, shape: Any) -> dict[str, Any]:
-    """A shape in degrees, simplified to `SIMPLIFY_M` metres, rounded to 0.1 m, as GeoJSON."""
-
-    def plane(xy: NDArray) -> NDArray:
-        return np.column_stack(network.plane.transform(xy[:, 0], xy[:, 1]))
-
-    def back(xy: NDArray) -> NDArray:
-        turned = network.plane.transform(xy[:, 0], xy[:, 1], direction="INVERSE")
-        return np.round(np.column_stack(turned), 6)
-
-    simple = shapely.simplify(shapely.transform(shape, plane), SIMPLIFY_M)
-    result: dict[str, Any] = json.loads(shapely.to_geojson(shapely.transform(simple, back)))
-    return result
 
 
 def _districts(plan: Plan) -> list[Layer]:
@@ -255,7 +189,7 @@ def _districts(plan: Plan) -> list[Layer]:
     style = {"color": "#4b2a6b", "weight": 2, "dashArray": "8 3 2 3", "fill": False}
     swatch = patch("none", "#4b2a6b", dashes="8 3 2 3")
     name = f"{swatch} {both('区县与覆盖率', 'districts, covered share')}"
-    data = _geojson(plan.network, outlines)
+    data = geojson(plan.network, outlines, SIMPLIFY_M)
     return [Shapes(data, style, "districts", name, labels=labels)]
 
 

@@ -21,6 +21,7 @@ from servicecircle.inputs import read_inputs
 from servicecircle.legs import leg_effect
 from servicecircle.locate import Selection
 from servicecircle.obstacles import idle_kinds
+from servicecircle.plan_circles import circles_of, water_of
 from servicecircle.reach import CUTOFF_MINUTES, TravelTimes
 from servicecircle.scenario import Scenario, TablePart
 from servicecircle.selecting import Case, select
@@ -136,6 +137,18 @@ class Plan:
         """Which demand points some allowed site covers."""
         allowed = np.flatnonzero(self.sites["status"] != "forbidden")
         return self.times_covered_by(allowed) > 0
+
+    # --- for the eye ---
+
+    @cached_property
+    def water(self) -> gpd.GeoDataFrame | None:
+        """Water areas of the streets' file (EPSG:4326), where it holds any."""
+        return water_of(self.walking)
+
+    @cached_property
+    def circles(self) -> gpd.GeoDataFrame:
+        """The land served today and by the plan, per standard (`plan_circles.circles_of`)."""
+        return circles_of(self, self.water)
 
     # --- per station, per district ---
 

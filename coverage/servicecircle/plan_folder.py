@@ -20,6 +20,7 @@ import pandas as pd
 
 from servicecircle.errors import OutputError
 from servicecircle.plan import FAR_GAP_M, Plan
+from servicecircle.plan_circles import circles_geojson
 from servicecircle.scenario import Scenario, scenario_toml
 from servicecircle.stored_plan import SCHEMA
 from servicecircle.table_files import cell_text
@@ -31,7 +32,7 @@ except ImportError:  # Windows
 
 FILES = (
     "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
-    "map.html", "scenario.toml",
+    "circles.geojson", "map.html", "scenario.toml",
 )  # fmt: skip
 _STATION_COLUMNS = (
     "site_id", "name", "lng", "lat", "status", "kind", "cost", "new",
@@ -218,6 +219,7 @@ def _write(plan: Plan, into: Path, final: Path, map_html: Callable[[Plan], str])
     (into / "stations.geojson").write_text(table.to_json(drop_id=True), encoding="utf-8")
     demand_table(plan).to_parquet(into / "demand.parquet", index=False)
     np.savez_compressed(into / "certificate.npz", allow_pickle=False, **certificate(plan))
+    (into / "circles.geojson").write_text(circles_geojson(plan) + "\n", encoding="utf-8")
     (into / "map.html").write_text(map_html(plan), encoding="utf-8")
     scenario = _with_digest(plan)
     (into / "scenario.toml").write_text(

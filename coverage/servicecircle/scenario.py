@@ -151,6 +151,7 @@ class Scenario(Part):
     """
 
     title: str = "plan"
+    federation: str = ""  # whose stations they are: on signs and in the report
     network: NetworkPart = Field(default_factory=NetworkPart)
     demand: DemandPart = DemandPart()
     sites: SitesPart = SitesPart()

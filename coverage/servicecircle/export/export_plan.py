@@ -1,0 +1,266 @@
+"""What every export starts from: a plan folder read once, with the datum decided once.
+
+Whether GCJ-02's shift applies is asked of all open stations together (`coordinates.shift_applies`)
+and then holds for every table, layer and tile of the export, so that they lie on one another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import unicodedata
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from servicecircle.coordinates import from_wgs84, shift_applies
+from servicecircle.errors import Note, OutputError
+from servicecircle.stored_plan import Stored, read_folder, unguarded
+
+OSM_NOTE = (
+    "出自 OpenStreetMap 的行，上传或转发时须署名并遵守 ODbL 1.0",
+    "rows from OpenStreetMap: whoever uploads or passes them on names the source and keeps to "
+    "the ODbL 1.0",
+)
+MAX_EDGE_DEG = 0.001  # a longer edge bends visibly in another datum (1.4 m at 0.01°)
+DATUM_WORDS: dict[str, Note] = {
+    "wgs84": ("WGS-84（天地图、GPS）", "WGS-84 (Tianditu, GPS)"),
+    "gcj02": ("GCJ-02（高德、腾讯）", "GCJ-02 (Gaode, Tencent)"),
+    "bd09": ("BD-09（百度）", "BD-09 (Baidu)"),
+}
+UNSHIFTED: Note = ("WGS-84（大陆以外，未偏移）", "WGS-84 (outside the mainland, not shifted)")
+STATUS_WORDS = {"existing": "已建", "required": "新建（必选）", "candidate": "新建"}
+_TEXTS = ("address", "services", "hours", "phone")
+#: columns that planners keep beside the known ones, and the names these go by
+_OWN = {
+    "partner": ("partner", "共建单位", "合作单位", "共建方"),
+    "remarks": ("remarks", "备注", "说明"),
+}
+_NAME_BYTES = 120
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """A plan as exports see it.
+
+    ``stations``: one row per open station, in the order of ``stations.csv``: ``site_id`` (the
+    station's unique code), ``name``, ``kind``, ``address``, ``services``, ``hours``, ``phone``,
+    ``partner``, ``remarks``, ``district`` (text, empty where unknown), ``status``
+    (a key of `STATUS_WORDS`), ``lng``, ``lat`` (WGS-84 degrees), ``area_m2``, ``cost``,
+    ``covers_weight``, ``only_covers_weight`` (float64, NaN where unknown), ``new``, ``from_osm``
+    (bool). Names are as the planner wrote them: hostile text until it is escaped.
+    ``shifted``: whether GCJ-02 and BD-09 differ from WGS-84 here.
+    """
+
+    folder: Path
+    stored: Stored
+    stations: pd.DataFrame
+    shifted: bool
+
+    @property
+    def title(self) -> str:
+        """The plan's title."""
+        return str(self.stored.scenario.get("title", "plan"))
+
+    @property
+    def federation(self) -> str:
+        """Whose stations they are (the scenario's ``federation``), empty where not said."""
+        return str(self.stored.scenario.get("federation", ""))
+
+    @property
+    def attribution(self) -> str:
+        """Whose the map's data are, as ``plan.json`` says."""
+        return str(self.stored.said["attribution"])
+
+    @property
+    def licence(self) -> str:
+        """The attribution, with what follows from it where the data are OpenStreetMap's."""
+        from_osm = "OpenStreetMap" in self.attribution
+        return f"{self.attribution}；{OSM_NOTE[0]}" if from_osm else self.attribution
+
+    @cached_property
+    def circles(self) -> gpd.GeoDataFrame:
+        """``circles.geojson``: ``set`` (today or plan), ``minutes``, ``main``, ``geometry``.
+
+        EPSG:4326. Raises `OutputError` where the file is missing or damaged.
+        """
+        path = self.folder / "circles.geojson"
+        try:
+            features = json.loads(path.read_text(encoding="utf-8"))["features"]
+            rows = [feature["properties"] for feature in features]
+            shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
+            table = pd.DataFrame(rows, columns=["set", "minutes", "main"])
+            return gpd.GeoDataFrame(table, geometry=shapely.make_valid(shapes), crs="EPSG:4326")
+        except (OSError, ValueError, KeyError, TypeError, shapely.errors.GEOSException) as error:
+            raise OutputError(
+                f"{path}：读不了（{type(error).__name__}）。请用当前版本重新规划一次，再导出。",
+                f"{path}: cannot be read ({type(error).__name__}). Plan once more with this "
+                "version, then export.",
+            ) from error
+
+    # --- datums ---
+
+    def datum(self, datum: str) -> str:
+        """The datum that positions really have: without the shift every one is WGS-84."""
+        return datum if self.shifted else "wgs84"
+
+    def datum_words(self, datum: str) -> Note:
+        """What to call it, in both languages."""
+        return DATUM_WORDS[datum] if self.shifted or datum == "wgs84" else UNSHIFTED
+
+    def at(self, datum: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(lng, lat) of the stations in a datum, degrees."""
+        lng, lat = self.stations["lng"].to_numpy(float), self.stations["lat"].to_numpy(float)
+        return from_wgs84(lng, lat, datum, area=self.area)
+
+    def warped(self, shapes: Any, datum: str) -> Any:
+        """Shapes (shapely, WGS-84 degrees) in a datum; long edges are cut before they bend.
+
+        The result is for drawing, never for measuring.
+        """
+        if self.datum(datum) == "wgs84":
+            return shapes
+
+        def shift(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.column_stack(from_wgs84(xy[:, 0], xy[:, 1], datum, area=self.area))
+
+        return shapely.transform(shapely.segmentize(shapes, MAX_EDGE_DEG), shift)
+
+    @property
+    def area(self) -> str:
+        """The decision as `coordinates` wants it for one call: all or none."""
+        return "all" if self.shifted else "none"
+
+    # --- what every file says of itself ---
+
+    def about(self, datum: str, purpose: str = "") -> list[tuple[str, str]]:
+        """(label, text) lines for header sheets, descriptions and footers. Text is not escaped."""
+        said, network = self.stored.said, self.stored.scenario["network"]
+        dates = [str(e["osm_date"])[:10] for e in said["inputs"] if e.get("osm_date")]
+        streets = Path(str(network.get("osm") or network.get("place") or "")).name
+        lines = [
+            ("标题 title", self.title),
+            ("用途 for", purpose),
+            ("工会 federation", self.federation),
+            ("坐标系 datum", self.datum_words(datum)[0]),
+            ("站点数 stations", str(len(self.stations))),
+            ("服务标准 standard", f"步行 {said['minutes']:g} 分钟"),
+            ("路网数据 streets", "，".join(part for part in (streets, *dates[:1]) if part)),
+            ("来源 source", "“来源”为 OSM 的行出自路网文件，其余由规划单位提供"),
+            ("署名与许可 licence", self.licence),
+        ]
+        return [(label, text) for label, text in lines if text]
+
+    # --- where files go ---
+
+    @property
+    def stem(self) -> str:
+        """The title as part of a file name."""
+        return file_part(self.title, "plan")
+
+    def target(self, name: str) -> Path:
+        """``export/<name>`` in the plan folder, made where it is missing."""
+        path = self.folder / "export" / name
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        return path
+
+
+def read_plan(folder: str | Path, *, area: str = "mainland", federation: str = "") -> ExportPlan:
+    """Read a plan folder for export. Raises `OutputError` where it is none, or opens no station.
+
+    ``area`` as in `coordinates`, judged by all stations together; ``federation`` replaces the
+    scenario's.
+    """
+    folder = Path(folder)
+    stored = read_folder(folder)
+    if not stored.stations:
+        raise OutputError(
+            "这个方案没有开放的站点，没有可导出的。",
+            "the plan opens no station: nothing to export.",
+        )
+    if federation:
+        stored.scenario["federation"] = federation
+    stations = _stations(stored)
+    shifted = shift_applies(stations["lng"].to_numpy(), stations["lat"].to_numpy(), area)
+    return ExportPlan(folder, stored, stations, shifted)
+
+
+def _stations(stored: Stored) -> pd.DataFrame:
+    rows = pd.DataFrame(stored.stations)
+    rows.columns = [unguarded(str(name)) for name in rows.columns]
+
+    def text(*names: str) -> list[str]:
+        found = next((name for name in names if name in rows), None)
+        return [""] * len(rows) if found is None else [unguarded(cell) for cell in rows[found]]
+
+    def numbers(name: str) -> NDArray[np.float64]:
+        return pd.to_numeric(pd.Series(text(name)), errors="coerce").to_numpy(float)
+
+    data: dict[str, Any] = {name: text(name) for name in ("site_id", "name", "kind", *_TEXTS)}
+    data |= {name: text(*names) for name, names in _OWN.items()}
+    data["district"] = text("district")
+    data["status"] = text("status")
+    for name in ("lng", "lat", "area_m2", "cost", "covers_weight", "only_covers_weight"):
+        data[name] = numbers(name)
+    data["new"] = [status != "existing" for status in data["status"]]
+    # rows derived from OSM, as the contract names them
+    data["from_osm"] = [
+        bool(re.fullmatch(r"(node|way|relation)/\d+", site)) for site in data["site_id"]
+    ]
+    return pd.DataFrame(data)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def file_part(text: str, otherwise: str) -> str:
+    """Text as part of a file name: no separators, no controls, not too long."""
+    printable = "".join("_" if unicodedata.category(c)[0] == "C" else c for c in text)
+    name = re.sub(r'[<>:"/\\|?*\s]+', "_", printable).strip(" ._")
+    return name.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" ._") or otherwise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to (file or folder); put in its place at the end.
+
+    On any failure nothing is left of it and an older file stays. Raises `OutputError`.
+    """
+    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield beside
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        beside.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: Exception) -> OutputError:
+    """What to say where a file cannot be written."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return OutputError(
+        f"{path}：写不进去（{reason}）。请检查权限和磁盘空间；文件若在 Excel 或 Word 中打开，"
+        "请先关闭。",
+        f"{path}: cannot be written ({reason}). Check permissions and disk space; close the file "
+        "if Excel or Word has it open.",
+    )
