@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import csv
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import eviltransform
 import numpy as np
 import pyproj
 import pytest
 import shapely
+from coord_convert import transform
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -249,6 +254,44 @@ def test_inputs_stay_and_nan_passes() -> None:
         assert not np.shares_memory(out[0], lng)
     np.testing.assert_array_equal((lng, lat), before)
     assert not c.inside_mainland(np.nan, 30.0)
+
+
+def test_arrays_are_faster_than_the_scalar_packages() -> None:
+    """A ratio in one run, medians of three: they convert some 0.25 million points a second."""
+    n = 50_000
+    rng = np.random.default_rng(0)
+    lng, lat = rng.uniform(100, 120, n), rng.uniform(25, 40, n)
+    points = list(zip(lng.tolist(), lat.tolist(), strict=True))
+    for ours, theirs in (
+        (c.wgs84_to_gcj02, transform.wgs2gcj),
+        (c.wgs84_to_gcj02, lambda x, y: eviltransform.wgs2gcj(y, x)[::-1]),
+        (c.wgs84_to_bd09, transform.wgs2bd),
+    ):
+        took, found = timed(lambda f=ours: f(lng, lat))
+        scalar, expected = timed(lambda f=theirs: [f(x, y) for x, y in points])
+        assert np.abs(np.transpose(found) - expected).max() < 2e-7  # theirs: another radius
+        assert scalar / took >= 4, f"{n / took:,.0f} points/s against {n / scalar:,.0f}"
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds)[1], result
+
+
+@pytest.mark.parametrize("size", [0, 1, c.BLOCK - 1, c.BLOCK, c.BLOCK + 1, 3 * c.BLOCK])
+def test_blocks_join_without_a_seam(size: int) -> None:
+    lng, lat = np.linspace(100, 120, size), np.linspace(25, 40, size)
+    x, y = c.gcj02_to_wgs84(lng, lat, area="all")
+    assert x.shape == y.shape == (size,)
+    for i in {0, size // 2, size - 1} if size else ():
+        one = c.gcj02_to_wgs84(float(lng[i]), float(lat[i]), area="all")
+        assert (x[i], y[i]) == pytest.approx(one, abs=1e-12)
+    table = np.resize(lng, (2, size)), np.resize(lat, (2, size))
+    assert c.wgs84_to_bd09(*table)[0].shape == (2, size)
 
 
 def test_bad_arguments() -> None:

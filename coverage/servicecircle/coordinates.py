@@ -54,6 +54,7 @@ GCJ_ECCENTRICITY_SQUARED = 0.00669342162296594323
 BD_ANGLE = np.pi * 3000.0 / 180.0
 BD_OFFSET_LNG_DEG, BD_OFFSET_LAT_DEG = 0.0065, 0.006
 CONVERGED_DEG = 1e-13
+BLOCK = 1 << 13  # points at a time: what a step makes of them stays in the processor's cache
 MAX_ITERATIONS = 60  # 5 to 8 are used; the rest is for points near the poles
 
 # Baidu's LL2MC. A row is a latitude band, from `BAND_FROM_DEG[i]` up to the next one:
@@ -307,11 +308,15 @@ def _arrays(lng: ArrayLike, lat: ArrayLike) -> _Pair:
 def _applied(step: _Step, lng: Any, lat: Any) -> tuple[Any, Any]:
     """``step`` on arrays, or on scalars with Python floats as the answer."""
     x, y = _arrays(lng, lat)
+    flat_x, flat_y = x.ravel(), y.ravel()
+    first, second = np.empty(x.size), np.empty(x.size)
     with np.errstate(invalid="ignore"):
-        first, second = step(np.atleast_1d(x), np.atleast_1d(y))
+        for start in range(0, x.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            first[part], second[part] = step(flat_x[part], flat_y[part])
     if np.ndim(lng) == 0:
         return float(first[0]), float(second[0])
-    return first, second
+    return first.reshape(x.shape), second.reshape(x.shape)
 
 
 def _unchanged(lng: _Array, lat: _Array) -> _Pair:
@@ -330,7 +335,8 @@ def _wgs_to_gcj(lng: _Array, lat: _Array) -> _Pair:
     east += (150.0 * np.sin(x / 12.0 * pi) + 300.0 * np.sin(x / 30.0 * pi)) * 2.0 / 3.0
     phi, a, ee = np.radians(lat), GCJ_SEMI_MAJOR_AXIS_M, GCJ_ECCENTRICITY_SQUARED
     w = 1.0 - ee * np.sin(phi) ** 2
-    meridian_radius, parallel_radius = a * (1.0 - ee) / w**1.5, a / np.sqrt(w) * np.cos(phi)
+    root_w = np.sqrt(w)
+    meridian_radius, parallel_radius = a * (1.0 - ee) / (w * root_w), a / root_w * np.cos(phi)
     return lng + np.degrees(east / parallel_radius), lat + np.degrees(north / meridian_radius)
 
 
