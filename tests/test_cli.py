@@ -257,6 +257,20 @@ def test_an_older_plan_is_replaced_and_the_planners_files_stay(run, tmp_path):
     assert check_folder(out).exit_code == 0
 
 
+def test_exports_of_an_older_plan_step_aside(run, tmp_path):
+    path = main_street(tmp_path, new_sites=2)
+    out = tmp_path / "out"
+    assert run("plan", path, "--out", "out").code == 0
+    for content in ("first", "second"):
+        (out / "export").mkdir()
+        (out / "export" / "a.csv").write_text(content)
+        assert run("plan", path, "--out", "out", "--new-sites", "1").code == 0
+        assert names(out) == {*FILES, "export-of-older-plan"}
+        assert (out / "export-of-older-plan" / "a.csv").read_text() == content
+    assert run("plan", path, "--out", "out").code == 0  # nothing new was exported: it stays
+    assert (out / "export-of-older-plan" / "a.csv").read_text() == "second"
+
+
 def test_an_empty_folder_is_filled(run, tmp_path):
     (tmp_path / "out").mkdir()
     assert run("plan", main_street(tmp_path / "town", new_sites=1), "--out", "out").code == 0

@@ -6,6 +6,7 @@ For the eye only: coverage is counted from the matrix of walking times, never fr
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from servicecircle.circles.isochrones import circles_of_sets
 from servicecircle.circles.walk_raster import CELL_M
 from servicecircle.errors import NetworkError
 from servicecircle.places import read_water
+from servicecircle.snapping import Snapped
 from servicecircle.streets.network import WalkNetwork
 from servicecircle.streets.street_files import is_osm
 from servicecircle.walking import Walking
@@ -41,17 +43,33 @@ def circles_of(plan: Plan, water: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
     """
     standards = _standards(plan)
     today = np.flatnonzero(np.isin(plan.chosen, plan.existing))
-    frames = circles_of_sets(
-        plan.network, plan.walking.streets, plan.site_feet.take(plan.chosen),
-        [today, np.arange(len(plan.chosen))], standards,
-        **plan.walking.pace, water=water,
-    )  # fmt: skip
+    feet, every = plan.site_feet.take(plan.chosen), np.arange(len(plan.chosen))
+    frames = land_within(plan.walking, feet, [today, every], standards, water)
     for name, frame in zip(SETS, frames, strict=True):
         frame["set"] = name
         frame["main"] = frame["minutes"] == standards[0]
-        frame.geometry = [_without_specks(plan.network, shape) for shape in frame.geometry]
     table = pd.concat(frames, ignore_index=True)[["set", "minutes", "main", "geometry"]]
     return gpd.GeoDataFrame(table, geometry="geometry", crs="EPSG:4326")
+
+
+def land_within(
+    walking: Walking,
+    feet: Snapped,
+    sets: Sequence[NDArray[np.int64]],
+    minutes: Sequence[float],
+    water: gpd.GeoDataFrame | None,
+) -> list[gpd.GeoDataFrame]:
+    """The land within so many minutes of each set of ``feet`` (positions), without specks.
+
+    Columns ``minutes``, ``geometry`` as of `circles.isochrones.circles_of_sets`.
+    """
+    network = walking.network
+    frames = circles_of_sets(
+        network, walking.streets, feet, sets, minutes, **walking.pace, water=water
+    )
+    for frame in frames:
+        frame.geometry = [_without_specks(network, shape) for shape in frame.geometry]
+    return frames
 
 
 def water_of(walking: Walking) -> gpd.GeoDataFrame | None:

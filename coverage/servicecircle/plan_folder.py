@@ -34,6 +34,7 @@ FILES = (
     "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
     "circles.geojson", "map.html", "scenario.toml",
 )  # fmt: skip
+EXPORTS, OLD_EXPORTS = "export", "export-of-older-plan"
 _STATION_COLUMNS = (
     "site_id", "name", "lng", "lat", "status", "kind", "cost", "new",
     "covers_weight", "only_covers_weight",
@@ -340,11 +341,16 @@ def _alone(parent: Path) -> Iterator[None]:
 
 
 def _carry_over(folder: Path, building: Path) -> None:
-    """Copy the planner's own files of an older plan."""
+    """Copy the planner's own files of an older plan.
+
+    What was exported of that plan steps aside, so that nobody takes it for the new one's.
+    """
     for other in folder.iterdir():
         target = building / other.name
-        if other.name in FILES:
+        if other.name in FILES or (other.name == OLD_EXPORTS and (folder / EXPORTS).exists()):
             continue
+        if other.name == EXPORTS:
+            target = building / OLD_EXPORTS
         if other.is_dir() and not other.is_symlink():
             shutil.copytree(other, target, symlinks=True)
         else:

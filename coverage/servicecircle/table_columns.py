@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "site_id": ("site_id 站点编号 站点编码 站点代码 编号 编码 代码", "id 序号"),
     "lng": ("lng lon long longitude 经度", "x"),
     "lat": ("lat latitude 纬度", "y"),
-    "weight": ("weight 权重 人数 人口 人口数 population", ""),
+    "weight": ("weight 权重 人数 人口 人口数 常住人口 总人口 职工人数 劳动者人数 population", ""),
     "district": ("district 区 区县 县区 行政区 行政区划 区域 所属区 所在区", ""),
     "group": ("group 人群 群体 职业 人群类别", ""),
     # in demand.parquet of a plan, minutes is the walk and minutes_required the standard

@@ -12,7 +12,7 @@ import shutil
 import unicodedata
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from servicecircle.coordinates import from_wgs84, shift_applies
 from servicecircle.errors import Note, OutputError
+from servicecircle.plan_folder import EXPORTS
 from servicecircle.stored_plan import Stored, read_folder, unguarded
 
 OSM_NOTE = (
@@ -171,7 +172,7 @@ class ExportPlan:
 
     def target(self, name: str) -> Path:
         """``export/<name>`` in the plan folder, made where it is missing."""
-        path = self.folder / "export" / name
+        path = self.folder / EXPORTS / name
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -240,19 +241,23 @@ def writing(path: Path) -> Iterator[Path]:
 
     On any failure nothing is left of it and an older file stays. Raises `OutputError`.
     """
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    beside, aside = (path.with_name(f".{uuid.uuid4().hex}{path.suffix}") for _ in range(2))
     try:
         yield beside
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            path.rename(aside)
         beside.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            aside.rename(path)
         raise cannot_write(path, error) from error
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        for left in (beside, aside):
+            with suppress(OSError):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def cannot_write(path: Path, error: Exception) -> OutputError:
