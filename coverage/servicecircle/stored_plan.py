@@ -25,9 +25,13 @@ from numpy.typing import NDArray
 from servicecircle.errors import OutputError
 from servicecircle.gradations import credits
 from servicecircle.locate.levels import Levels, expand
+from servicecircle.unpacking.arrays import require_sane_arrays
+from servicecircle.unpacking.excess import ExcessError
+from servicecircle.unpacking.parquet_files import require_sane_parquet
 
 SCHEMA = "servicecircle-plan/1"
 MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
+MAX_DISTANCES = 200_000_000  # demand × site, 8 bytes each; models of minutes take up to 20 million
 
 # certificate.npz: (numpy kind, per what); "pair" is one per walk, "one" a single number, "proof"
 # one per row of the proof: the demand, or with decay its levels (`locate.levels`)
@@ -59,7 +63,7 @@ COLUMNS = {
 }  # fmt: skip
 _BROKEN = (
     OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, MemoryError, RecursionError,
-    NotImplementedError, OverflowError, csv.Error, zipfile.BadZipFile, zlib.error,
+    NotImplementedError, OverflowError, csv.Error, zipfile.BadZipFile, zlib.error, ExcessError,
 )  # fmt: skip
 
 
@@ -142,6 +146,13 @@ class Stored:
     def distance(self) -> NDArray[np.float64]:
         """Minutes of all walks, demand × site, inf where there is none."""
         a, n = self.arrays, len(self.weight)
+        if n * len(self.chosen) > MAX_DISTANCES:
+            raise OutputError(
+                f"规划结果有 {n:,} 个需求点和 {len(self.chosen):,} 个备选点，"
+                "按分钟的模型没有这么大。请确认文件夹没有被改动。",
+                f"the plan has {n:,} demand points and {len(self.chosen):,} sites, more than a "
+                "model of minutes can have. Has the folder been changed?",
+            )
         minutes = np.full((n, len(self.chosen)), np.inf)
         minutes[self.rows, a["indices"]] = a["minutes"]
         far = np.repeat(np.arange(n), np.diff(a["beyond_indptr"]))
@@ -188,10 +199,11 @@ def read_folder(folder: Path) -> Stored:
         arrays, leaves = _read_certificate(folder / name)
         return Stored(said, scenario, stations, features, demand, arrays, leaves)
     except _BROKEN as error:
-        reason = f"{type(error).__name__}: {error}"[:300]
+        zh = error.zh if isinstance(error, ExcessError) else f"{type(error).__name__}: {error}"
+        en = error.en if isinstance(error, ExcessError) else zh
         raise OutputError(
-            f"{folder / name}：读不了（{reason}）。请确认这是完整的规划结果文件夹。",
-            f"{folder / name}: cannot be read ({reason}). Is this a complete plan folder?",
+            f"{folder / name}：读不了（{zh[:300]}）。请确认这是完整的规划结果文件夹。",
+            f"{folder / name}: cannot be read ({en[:300]}). Is this a complete plan folder?",
         ) from error
 
 
@@ -242,6 +254,7 @@ def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
     import pyarrow.parquet as pq  # noqa: PLC0415 (slow to import, needed only here)
 
     with path.open("rb") as file:
+        require_sane_parquet(file)
         table = pq.read_table(file)
     columns = {name: table.column(name).to_numpy() for name in COLUMNS}
     for name, kind in COLUMNS.items():
@@ -251,6 +264,7 @@ def _read_parquet(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _read_certificate(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    require_sane_arrays(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         _require_once(stored.files, "array")
         arrays = {

@@ -14,12 +14,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zipfile
-from collections.abc import Callable, Sequence
+import sqlite3
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import geopandas as gpd
 import numpy as np
@@ -31,12 +35,25 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from .errors import TableError
+from .unpacking.archives import BROKEN_ZIP
+from .unpacking.excess import ExcessError
+from .unpacking.layers import (
+    require_few_cells,
+    require_sane_binary,
+    require_sane_json,
+    require_table,
+)
+from .unpacking.old_workbooks import require_sane_xls
+from .unpacking.parquet_files import require_sane_parquet
+from .unpacking.workbooks import require_sane_workbook
 
+MAX_FILE_BYTES = 2_000_000_000  # of the files that are read as a whole
 MAX_ZIP_ENTRIES = 5_000
-MAX_ZIP_EXPANDED_BYTES = 600_000_000
+MAX_ZIP_EXPANDED_BYTES = 1_200_000_000  # 20,000,000 cells of up to 60 bytes
 MAX_ZIP_RATIO = 200  # sheets reach 10 to 40; a file of zeros 1,000
 ZIP_RATIO_FREE_BYTES = 20_000_000  # below this size any ratio is harmless
-MAX_SHEET_CELLS = 20_000_000  # the reader allocates the whole rectangle, 32 bytes a cell
+MAX_PADDED_CELLS = 20_000_000  # of a text table whose rows are shorter than its header
+MAX_COLUMNS = 16_384  # a sheet has no more
 HEADER_SEARCH_ROWS = 20  # a title may stand above the header
 SHOWN_COLUMNS = 30
 
@@ -105,31 +122,54 @@ def read_raw(path: str | PathLike[str], *, wanted: Wanted, sheet: str | None = N
         _fail(
             path, f"不认识“{suffix}”格式。可用：{known}", f"Format “{suffix}” is not known: {known}"
         )
-    try:
-        with path.open("rb") as file:  # binary layers are read by GDAL itself
-            data = file.read(32 if suffix in (".gpkg", ".shp", ".fgb") else -1)
-    except OSError as error:
-        _fail(path, f"读不了文件：{error.strerror}。", f"Cannot read the file: {error.strerror}.")
+    data = _content(path, suffix)
     if not data:
         _fail(
             path,
             "文件是空的（0 字节）。请重新导出。",
             "The file is empty (0 bytes). Export it again.",
         )
-    if suffix in TEXT_SUFFIXES:
-        table = _text_table(path, data, wanted)
-    elif suffix in WORKBOOK_SUFFIXES:
-        table = _workbook(path, data, wanted, sheet)
-    elif suffix == ".parquet":
-        table = _parquet(path, data)
-    else:
-        table = _layer(path, data, sheet)
+    try:
+        if suffix in TEXT_SUFFIXES:
+            table = _text_table(path, data, wanted)
+        elif suffix in WORKBOOK_SUFFIXES:
+            table = _workbook(path, data, wanted, sheet)
+        elif suffix == ".parquet":
+            table = _parquet(path, data)
+        else:
+            table = _layer(path, data, sheet)
+    except ExcessError as excess:
+        raise TableError(excess.zh, excess.en, file=path.name) from excess
+    except MemoryError as error:
+        raise TableError(
+            "内存不够，读不了这么大的表。请只保留需要的行和列。",
+            "there is not enough memory for a table of this size. Keep only the rows and columns "
+            "that are needed.",
+            file=path.name,
+        ) from error
     if len(table.frame) == 0:
         raise table.error(
             "只有表头，没有数据行。请填入至少一行。",
             "There is a header but no rows. Add at least one row.",
         )
     return table
+
+
+def _content(path: Path, suffix: str) -> bytes:
+    """A file's bytes; the first few where GDAL reads the file itself."""
+    try:
+        if suffix in (".gpkg", ".shp", ".fgb"):
+            with path.open("rb") as file:
+                return file.read(32)
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            _fail(
+                path,
+                f"文件有 {size:,} 字节，太大（上限 {MAX_FILE_BYTES:,}）。请分成几个文件。",
+                f"The file has {size:,} bytes, too many (up to {MAX_FILE_BYTES:,}). Split it.",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        _fail(path, f"读不了文件：{error.strerror}。", f"Cannot read the file: {error.strerror}.")
 
 
 def cell_text(value: Any) -> str:
@@ -244,6 +284,15 @@ def _grid(
                 sheet=sheet,
                 row=numbers[i],
             )
+    _require_few_columns(names)
+    padded = sum(max(0, len(names) - len(records[i])) for i in body)
+    if padded > MAX_PADDED_CELLS:
+        raise ExcessError(
+            f"表头有 {len(names):,} 列，{len(body):,} 行多半不到，补齐后太大。"
+            "请删去表头里多余的列名。",
+            f"The header has {len(names):,} columns, and {len(body):,} rows are mostly shorter: "
+            "too much when filled up. Delete the names that are not needed from the header.",
+        )
     padding = [""] * len(names)
     cells = [(records[i] + padding)[: len(names)] for i in body]
     unique, repeated = _unique(names)
@@ -256,23 +305,34 @@ def _grid(
 
 def _unique(names: Sequence[str]) -> tuple[list[str], frozenset[str]]:
     """Column names without repetition (``_2``, ``_3`` …), and which ones were repeated."""
-    out: list[str] = []
+    out: dict[str, None] = {}
+    times: Counter[str] = Counter()
     for i, name in enumerate(names):
         base = unique = name or f"column_{i + 1}"
-        count = 1
+        count = max(1, times[base])
         while unique in out:
             count += 1
             unique = f"{base}_{count}"
-        out.append(unique)
-    return out, frozenset(name for name in names if name and names.count(name) > 1)
+        times[base] = count
+        out[unique] = None
+    counted = Counter(names)
+    return list(out), frozenset(name for name in counted if name and counted[name] > 1)
+
+
+def _require_few_columns(names: Sequence[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise ExcessError(
+            f"有 {len(names):,} 列，太多（上限 {MAX_COLUMNS:,}）。请只保留需要的列。",
+            f"There are {len(names):,} columns, too many (up to {MAX_COLUMNS:,}). Keep only those "
+            "that are needed.",
+        )
 
 
 # --- workbooks -----------------------------------------------------------------------------------
 
 
 def _workbook(path: Path, data: bytes, wanted: Wanted, sheet: str | None) -> RawTable:
-    if data.startswith(b"PK"):
-        _check_zip(path, data)
+    _require_sane_book(path, data)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         names = _sheet_names(path, book, sheet)
@@ -328,58 +388,32 @@ def _sheet_grid(book: Any, name: str) -> list[list[str]]:
     return [[cell_text(cell) for cell in row] for row in rows]
 
 
-def _check_zip(path: Path, data: bytes) -> None:
-    """Refuse a workbook that would burst when unpacked, before anything of it is."""
+def _require_sane_book(path: Path, data: bytes) -> None:
+    """Refuse a workbook that would burst, before a reader lays it out."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            expanded = sum(entry.file_size for entry in entries)
-            ratio = expanded / len(data)
-            if (
-                len(entries) > MAX_ZIP_ENTRIES
-                or expanded > MAX_ZIP_EXPANDED_BYTES
-                or (expanded > ZIP_RATIO_FREE_BYTES and ratio > MAX_ZIP_RATIO)
-            ):
-                _fail(
-                    path,
-                    f"工作簿解压后太大（{len(entries)} 个部件，{expanded:,} 字节，"
-                    f"{ratio:.0f} 倍），不予打开。请只保留需要的工作表，或另存为 CSV。",
-                    f"The workbook would unpack to too much ({len(entries)} entries, {expanded:,} "
-                    f"bytes, {ratio:.0f} times its size). Keep only the sheet, or save it as CSV.",
-                )
-            for entry in entries:
-                if re.search(r"worksheets/[^/]*\.xml$", entry.filename):
-                    _check_far_cells(path, archive, entry)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        if not data.startswith(b"PK"):
+            require_sane_xls(data)
+            return
+        require_sane_workbook(
+            io.BytesIO(data),
+            len(data),
+            entries=MAX_ZIP_ENTRIES,
+            expanded=MAX_ZIP_EXPANDED_BYTES,
+            ratio=MAX_ZIP_RATIO,
+            free=ZIP_RATIO_FREE_BYTES,
+        )
+    except ExcessError as excess:
+        _fail(
+            path,
+            f"{excess.zh}请用 Excel 打开，只留需要的工作表，另存为 .xlsx 或 CSV。",
+            f"{excess.en} Open it in Excel, keep only the sheet that is needed, and save it as "
+            ".xlsx or CSV.",
+        )
+    except (*BROKEN_ZIP, zlib.error) as error:
         _fail(
             path,
             f"工作簿已损坏（{error}）。请用 Excel 打开后另存为 .xlsx。",
             f"The workbook is damaged ({error}). Open it in Excel and save it as .xlsx.",
-        )
-
-
-def _check_far_cells(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """A lone cell at XFD1048576 makes the reader ask for 550 GB, and the process dies of it."""
-    columns, last, rest = set[bytes](), 0, b""
-    with archive.open(entry) as stream:
-        while chunk := stream.read(1 << 20):
-            found = re.findall(rb"""\sr=["']([A-Z]{1,3})(\d{1,7})["']""", rest + chunk)
-            columns.update(column for column, _ in found)
-            last = max(last, max((int(row) for _, row in found), default=0))
-            rest = chunk[-32:]
-    width = 0
-    for letters in columns:
-        number = 0
-        for letter in letters:
-            number = number * 26 + letter - 64
-        width = max(width, number)
-    if last * width > MAX_SHEET_CELLS:
-        _fail(
-            path,
-            f"一张工作表占到 {last:,} 行 × {width:,} 列，太大。"
-            "请删去远处的零散单元格，或另存为 CSV。",
-            f"A sheet reaches {last:,} rows × {width:,} columns, too large. "
-            "Delete stray cells far out, or save it as CSV.",
         )
 
 
@@ -388,9 +422,9 @@ def _check_far_cells(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInf
 
 def _layer(path: Path, data: bytes, layer: str | None) -> RawTable:
     suffix = path.suffix.lower()
-    encoding, handle = None, cast(Any, path)
+    encoding = None
     if suffix in (".geojson", ".json"):
-        data = handle = _decoded(path, data).strip().encode()
+        data = _decoded(path, data).strip().encode()
     if not data.startswith(LAYER_MARKS[suffix]):
         _fail(
             path,
@@ -400,11 +434,35 @@ def _layer(path: Path, data: bytes, layer: str | None) -> RawTable:
     if suffix == ".shp":
         encoding = _dbf_encoding(path)
     try:
-        chosen = _gpkg_layer(path, layer) if suffix == ".gpkg" else None
-        frame = pyogrio.read_dataframe(handle, layer=chosen, encoding=encoding)
-    except (RuntimeError, ValueError, OSError, IndexError) as error:
+        chosen = None
+        if suffix in (".geojson", ".json"):
+            require_sane_json(data.decode())
+        else:
+            require_sane_binary(suffix, data)
+        if suffix == ".gpkg":
+            chosen = _gpkg_layer(path, layer)
+            require_table(path, chosen)
+        with _for_gdal(path, suffix, data) as handle:
+            about = pyogrio.read_info(
+                handle, layer=chosen, encoding=encoding, force_feature_count=True
+            )
+            require_few_cells(int(about["features"]), len(about["fields"]))
+            frame = pyogrio.read_dataframe(handle, layer=chosen, encoding=encoding)
+    except (RuntimeError, ValueError, OSError, IndexError, sqlite3.Error) as error:
         _unreadable(path, error)
     return _from_frame(path, chosen, frame)
+
+
+@contextmanager
+def _for_gdal(path: Path, suffix: str, data: bytes) -> Iterator[str | Path]:
+    """What GDAL is told to open: by content alone it would also take lists of commands for JSON."""
+    if suffix not in (".geojson", ".json"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="servicecircle-") as folder:
+        copy = Path(folder) / "layer.geojson"
+        copy.write_bytes(data)  # in UTF-8
+        yield f"GEOJSON:{copy}"
 
 
 def _gpkg_layer(path: Path, layer: str | None) -> str:
@@ -443,6 +501,7 @@ def _dbf_encoding(path: Path) -> str | None:
 
 def _parquet(path: Path, data: bytes) -> RawTable:
     try:
+        require_sane_parquet(io.BytesIO(data))
         schema = parquet.read_schema(io.BytesIO(data))
         spatial = b"geo" in (schema.metadata or {})
         read: Any = gpd.read_parquet if spatial else pd.read_parquet
@@ -458,6 +517,7 @@ def _from_frame(path: Path, sheet: str | None, frame: pd.DataFrame) -> RawTable:
     if isinstance(frame, gpd.GeoDataFrame):
         geometry = gpd.GeoSeries(frame.geometry.to_numpy(), crs=frame.crs)
         frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    _require_few_columns(frame.columns.tolist())
     unique, repeated = _unique([str(name) for name in frame.columns])
     frame = frame.set_axis(unique, axis=1).reset_index(drop=True)
     return RawTable(path.name, sheet, frame, rows, repeated, geometry)

@@ -27,6 +27,8 @@ from servicecircle.streets.tag_values import drive_note
 from servicecircle.streets.unnoded import find_unnoded
 from servicecircle.streets.walk_filter import FILTERS
 from servicecircle.table_files import read_raw
+from servicecircle.unpacking.excess import ExcessError
+from servicecircle.unpacking.layers import require_sane_binary
 
 LINE_SUFFIXES = (".gpkg", ".shp", ".parquet", ".geojson", ".json", ".fgb")
 JOIN_M = 1e-3  # ends this close (rounded, in the layer's own CRS) are one place
@@ -81,8 +83,10 @@ def read_lines(
 def _only_lines(path: Path) -> str | None:
     """The layer of a GeoPackage that has lines; None leaves it to the reader to complain."""
     try:
+        with path.open("rb") as file:
+            require_sane_binary(".gpkg", file.read(32))
         layers = [(str(name), str(kind or "")) for name, kind in pyogrio.list_layers(path)]
-    except (RuntimeError, ValueError, OSError):
+    except (RuntimeError, ValueError, OSError, ExcessError):
         return None
     lines = [name for name, kind in layers if "LineString" in kind or "Curve" in kind]
     lines = lines or [name for name, kind in layers if kind in ("Unknown", "GeometryCollection")]

@@ -29,6 +29,8 @@ from servicecircle.streets.network import (
     way_table,
 )
 from servicecircle.streets.walk_filter import FILTERS, OSMNX, WalkFilter
+from servicecircle.unpacking.excess import ExcessError
+from servicecircle.unpacking.osm_files import require_sane_osm
 
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 _NO_LOCATION = 2**31 - 1  # stands for the place of a node that the extract does not hold
@@ -84,7 +86,10 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def require_osm_file(path: Path) -> None:
-    """Raise `NetworkError` unless the file is there, not empty, and named as OSM files are."""
+    """Raise `NetworkError` unless the file is there, not empty, and named as OSM files are.
+
+    Neither may it burst: see `servicecircle.unpacking.osm_files`.
+    """
     if not path.is_file():
         raise NetworkError(
             f"{path}：找不到这个 OSM 文件，请检查路径。",
@@ -100,6 +105,11 @@ def require_osm_file(path: Path) -> None:
             f"{path}：文件是空的（0 字节），请重新下载。",
             f"{path}: the file is empty (0 bytes); download it again.",
         )
+    try:
+        with readable(path):
+            require_sane_osm(path)
+    except ExcessError as excess:
+        raise NetworkError(f"{path}：{excess.zh}", f"{path}: {excess.en}") from excess
 
 
 # --- streets as lines of text ---------------------------------------------------------------------
@@ -164,7 +174,11 @@ class _Found:
     def read(cls, lines: bytes, walk_filter: WalkFilter) -> _Found:
         """Read the numbers of all lines, and the tags of the streets."""
         text = np.frombuffer(lines, np.uint8)
-        found = cls(*_numbers(text, *_count(text)))
+        count, nodes = _count(text)
+        number = np.zeros((count, 5), np.int64)
+        ref, place = np.empty(nodes, np.int64), np.empty((nodes, 2), np.int32)
+        nodes = _numbers(text, number, ref, place)
+        found = cls(number, ref[:nodes].copy(), place[:nodes].copy())
         known: dict[tuple[str | None, ...], int] = {}  # most ways repeat a few
         keys = tuple(dict.fromkeys([*walk_filter.keys, *OSMNX.keys]))
         for is_way, thing, begin, end in zip(*found.number[:, :4].T.tolist(), strict=True):
@@ -262,6 +276,10 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
+# digits behind the point; typed, for numba would compile `_decimal` for every literal once more
+_WHOLE, _SEVENTH = np.int64(0), np.int64(7)
+
+
 @numba.njit(cache=True)
 def _count(text):  # type: ignore[no-untyped-def]
     """Lines, and nodes of ways at most."""
@@ -272,7 +290,7 @@ def _count(text):  # type: ignore[no-untyped-def]
     return lines, lines + commas
 
 
-@numba.njit(cache=True)
+@numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _decimal(text, at, digits):  # type: ignore[no-untyped-def]
     """The number that begins at ``at``, times 10 ** digits: (number, whether it is one, end)."""
     sign, value, after, seen = 1, 0, -1, False
@@ -293,39 +311,43 @@ def _decimal(text, at, digits):  # type: ignore[no-untyped-def]
     return sign * value, seen, at
 
 
+@numba.njit(inline="always")
+def _field_end(text, at):  # type: ignore[no-untyped-def]
+    """Where the next space or end of line is."""
+    while text[at] != 32 and text[at] != 10:
+        at += 1
+    return at
+
+
 @numba.njit(cache=True)
-def _numbers(text, lines, nodes):  # type: ignore[no-untyped-def]
-    """The numbers of all lines; see `_Found`."""
-    number = np.zeros((lines, 5), np.int64)
-    ref, place = np.empty(nodes, np.int64), np.empty((nodes, 2), np.int32)
+def _numbers(text, number, ref, place):  # type: ignore[no-untyped-def]
+    """Write the numbers of all lines, see `_Found`; return how many nodes of ways there are."""
     at, n = 0, 0
-    for line in range(lines):
+    for line in range(len(number)):
         number[line, 0] = text[at] == 119  # w
-        number[line, 1], _, at = _decimal(text, at + 1, 0)
+        number[line, 1], _, at = _decimal(text, at + 1, _WHOLE)
         first = n
         while text[at] != 10:
             field = text[at + 1]
             at += 2  # behind the space and the field's letter
             if field == 84:  # T
                 number[line, 2] = at
-                while text[at] not in (32, 10):
-                    at += 1
+                at = _field_end(text, at)
                 number[line, 3] = at
             elif field == 78:  # N
-                while text[at] not in (32, 10):
-                    ref[n], _, at = _decimal(text, at + 1, 0)  # behind the n, the x, the y
-                    place[n, 0], seen, at = _decimal(text, at + 1, 7)
-                    place[n, 1], _, at = _decimal(text, at + 1, 7)
+                while text[at] != 32 and text[at] != 10:
+                    ref[n], _, at = _decimal(text, at + 1, _WHOLE)  # behind the n, the x, the y
+                    place[n, 0], seen, at = _decimal(text, at + 1, _SEVENTH)
+                    place[n, 1], _, at = _decimal(text, at + 1, _SEVENTH)
                     if not seen:
                         place[n, 0] = _NO_LOCATION
                     n += 1
                     at += text[at] == 44
             else:
-                while text[at] not in (32, 10):
-                    at += 1
+                at = _field_end(text, at)
         at += 1
         number[line, 4] = n - first
-    return number, ref[:n].copy(), place[:n].copy()
+    return n
 
 
 def _require_cut_not_unsorted(path: Path, missing: Ints) -> None:
