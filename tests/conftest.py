@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app_town import town  # noqa: F401 (a fixture)
 from browser import chromium  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,91 +1,36 @@
-"""The dashboard: its words and widgets, and the whole page in a real browser."""
+"""The dashboard: its words and widgets, jobs and workspaces, without a browser."""
 
 from __future__ import annotations
 
 import ast
-import csv
-import io
-import json
-import os
 import re
-import signal
 import socket
 import string
-import subprocess
-import sys
 import time
 import tomllib
-import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from browser import DESKTOP, PHONE
+from app_town import EN, WAIT_S, ZH, Town
 from conftest import ROOT
 from plans import busy_town
 from servicecircle.check import check_folder
-from servicecircle.coordinates import from_wgs84
 from servicecircle.dashboard import inputs, launch
 from servicecircle.dashboard.asked import Asked, Upload, scenario_of
-from servicecircle.dashboard.words import WORDS, Say
+from servicecircle.dashboard.exporting import ExportJob
+from servicecircle.dashboard.words import WORDS
 from servicecircle.dashboard.worker import Job
 from servicecircle.dashboard.workspace import Workspace, suffix_of
 from servicecircle.errors import PlannerError, ScenarioError
-from servicecircle.plan import make_plan
+from servicecircle.export.targets import TARGETS, Options
 from servicecircle.proxies import HOST_KINDS
-from servicecircle.scenario import load_scenario
-from towns import WALK, write_osm
 
-ZH, EN = Say("zh"), Say("en")
 PAGES = ROOT / "coverage" / "servicecircle" / "dashboard"
-SIDE, STEP_DEG = 9, 0.002  # a grid of streets about 200 m apart in Gansu, inside the mainland
-WEST, SOUTH = 104.0, 36.0
-WAIT_S = 60
-
-
-class Town(NamedTuple):
-    """Files a planner might bring: each table in another datum and format."""
-
-    osm: Path
-    demand: Path  # WGS-84, CSV
-    candidates: Path  # BD-09, XLSX
-    existing: Path  # GCJ-02, CSV in GB18030
-    stations: list[tuple[float, float]]  # where the existing ones are, WGS-84
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    folder = tmp_path_factory.mktemp("town")
-    at = [(WEST + j * STEP_DEG, SOUTH + i * STEP_DEG) for i in range(SIDE) for j in range(SIDE)]
-    ways = {1000 + i: ([i * SIDE + j + 1 for j in range(SIDE)], WALK) for i in range(SIDE)}
-    ways |= {2000 + j: ([i * SIDE + j + 1 for i in range(SIDE)], WALK) for j in range(SIDE)}
-    osm = write_osm(folder / "河边镇.osm.pbf", {i + 1: xy for i, xy in enumerate(at)}, ways)
-    rng = np.random.default_rng(7)
-    places = pd.DataFrame(at, columns=["lng", "lat"])
-    demand = places.assign(
-        编号=[f"D{i}" for i in range(len(at))], 人数=rng.integers(1, 90, len(at))
-    )
-    demand.rename(columns={"lng": "经度", "lat": "纬度"}).to_csv(folder / "需求.csv", index=False)
-    some = places.iloc[::3].reset_index(drop=True)
-    lng, lat = from_wgs84(some["lng"].to_numpy(), some["lat"].to_numpy(), "bd09")
-    names = [f"备选{i}" for i in range(len(some))]
-    table = pd.DataFrame({"编号": [f"C{i}" for i in range(len(some))], "名称": names})
-    table = table.assign(经度=lng, 纬度=lat, 费用=1000 + 10 * np.arange(len(some)))
-    table.to_excel(folder / "备选.xlsx", index=False, engine="xlsxwriter")
-    stations = [at[10], at[70]]
-    lng, lat = from_wgs84(*np.array(stations).T, "gcj02")
-    built = pd.DataFrame(
-        {"编号": ["001", "002"], "名称": ["驿站㐂", "=2+3"], "经度": lng, "纬度": lat}
-    )
-    (folder / "已建.csv").write_bytes(built.to_csv(index=False).encode("gb18030"))
-    return Town(osm, folder / "需求.csv", folder / "备选.xlsx", folder / "已建.csv", stations)
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -103,7 +48,7 @@ def test_the_page_uses_all_words_and_has_none_of_its_own() -> None:
     used: set[str] = set()
     for file in PAGES.glob("*.py"):
         text = file.read_text(encoding="utf-8")
-        if file.name in ("words.py", "launch.py"):
+        if file.name in ("words.py", "export_words.py", "launch.py"):
             continue
         used |= {
             node.value for node in ast.walk(ast.parse(text))
@@ -123,6 +68,7 @@ def test_the_page_uses_all_words_and_has_none_of_its_own() -> None:
         "get_",
         "is_",
         "verdict_",
+        "to_",
     )
     made = {key for key in WORDS if key.startswith(patterns) or key.endswith(patterns)}
     units = {"people", "points", "relative", "multipliers", "tree", "solver", "network"}
@@ -412,6 +358,45 @@ def test_a_stopped_search_gives_the_best_plan_so_far(helsinki: Path, tmp_path: P
     assert check_folder(space.result.plan).exit_code in (0, 3)
 
 
+def ended(job: ExportJob) -> ExportJob:
+    end = time.monotonic() + WAIT_S
+    while not job.finished and time.monotonic() < end:
+        time.sleep(0.02)
+    assert job.finished
+    return job
+
+
+def test_exports_of_a_result(town: Town) -> None:
+    at = finish(own_city(town).button(key="start").click().run())
+    space: Workspace = at.session_state["workspace"]
+    assert space.result is not None
+    before = {p.name for p in space.result.plan.iterdir()}
+    space.start_export("kml", Options())
+    job = ended(space.export)
+    assert (job.error, job.crashed) == (None, False)
+    with zipfile.ZipFile(job.archive) as held:
+        assert [name.split("/")[0] for name in held.namelist()] == ["kml"] * len(held.namelist())
+    space.start_export("signs", Options())  # the one before goes
+    assert not job.archive.exists()
+    space.cancel_export()
+    assert space.export is None
+    space.start_export("gaode", Options(zooms=(30, 31)))  # an error, said on the page
+    assert "30" in ended(space.export).error.zh
+    assert not at.run().exception and at.error
+    assert {p.name for p in space.result.plan.iterdir()} == before
+    left = {p.name for p in space.result.folder.iterdir()} - {"plan", "inputs", "plan.zip"}
+    end = time.monotonic() + WAIT_S
+    while left and time.monotonic() < end:  # the cancelled one clears up at its next step
+        time.sleep(0.05)
+        left = {p.name for p in space.result.folder.iterdir()} - {"plan", "inputs", "plan.zip"}
+    assert left == set()
+
+
+def test_every_export_can_be_chosen() -> None:
+    assert all(WORDS[f"to_{name}"] for name in TARGETS)
+    assert {key for key in WORDS if key.startswith("to_")} == {f"to_{name}" for name in TARGETS}
+
+
 def test_the_folder_goes_with_the_visit() -> None:
     space = Workspace()
     space.keep("demand", "a.csv", "1", b"lng,lat\n")
@@ -440,263 +425,3 @@ def test_a_taken_port_is_one_clear_message() -> None:
         other.listen()
         with pytest.raises(PlannerError, match="--port"):
             launch.launch(other.getsockname()[1], open_browser=False)
-
-
-# --- the page in a browser ------------------------------------------------------------------------
-
-
-class Server(NamedTuple):
-    address: str
-    temporary: Path
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    code = f"from servicecircle.dashboard.launch import launch; launch({port}, open_browser=False)"
-    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_for(f"{address}/_stcore/health", process, folder / "log")
-        yield Server(address, folder)
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    said = (folder / "log").read_text(encoding="utf-8")
-    assert "服务圈规划" in said and "Traceback" not in said, said
-    assert [p.name for p in folder.iterdir() if p.name.startswith("servicecircle-")] == []
-
-
-def wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            direct.open(address, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"the server did not start: {log.read_text(encoding='utf-8')}")
-
-
-class Seen(NamedTuple):
-    page: Any
-    elsewhere: list[str]
-    errors: list[str]
-
-
-@contextmanager
-def visiting(chromium: Any, server: Server, size: tuple[int, int] = DESKTOP) -> Iterator[Seen]:
-    """The page, with everything but the server cut off; fails on errors and on other requests."""
-    width, height = size
-    context = chromium.new_context(
-        viewport={"width": width, "height": height}, has_touch=size == PHONE, accept_downloads=True
-    )
-    seen = Seen(context.new_page(), [], [])
-    host = server.address.removeprefix("http://")
-
-    def guard(route: Any) -> None:
-        if route.request.url.startswith(f"{server.address}/"):
-            route.continue_()
-        else:
-            seen.elsewhere.append(route.request.url)
-            route.abort()
-
-    def socket_opened(ws: Any) -> None:
-        if not ws.url.startswith(f"ws://{host}/"):
-            seen.elsewhere.append(ws.url)
-
-    context.route("**/*", guard)
-    page = seen.page
-    page.set_default_timeout(WAIT_S * 1000)
-    page.on("websocket", socket_opened)
-    page.on("console", lambda m: m.type == "error" and seen.errors.append(m.text))
-    page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    try:
-        page.goto(server.address)
-        yield seen
-        assert (seen.elsewhere, seen.errors) == ([], [])
-    finally:
-        context.close()
-
-
-def upload(page: Any, role: str, file: Path, datum: str | None = None) -> None:
-    part = page.locator(f".st-key-part_{role}")
-    if datum is not None and not page.locator(f".st-key-file_{role}").is_visible():
-        part.get_by_text(ZH(role), exact=True).click()
-    page.locator(f".st-key-file_{role} input[type=file]").set_input_files(file)
-    page.locator(f".st-key-file_{role}").get_by_text(file.name).wait_for()
-    if datum is not None:
-        part.get_by_text(ZH(datum), exact=True).click()
-        part.get_by_text(re.compile("读懂了")).wait_for()
-
-
-def fill(page: Any, key: str, value: object) -> None:
-    box = page.locator(f".st-key-{key} input")
-    box.fill(str(value))
-    box.press("Tab")
-
-
-def plan_now(page: Any, say: Say = ZH) -> None:
-    """Press the button, and wait until the plan of the question as it stands is there."""
-    page.locator(".st-key-start button:not([disabled])").click()
-    page.locator(".st-key-figures").wait_for()
-    for word in ("outdated", "outdated_busy"):
-        page.get_by_text(say(word)).wait_for(state="detached")
-    page.locator(".st-key-start button:not([disabled])").wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-
-
-def figures_of(page: Any) -> dict[str, str]:
-    cards = page.locator("[data-testid=stMetric]")
-    read = [
-        [cards.nth(i).locator(f"[data-testid={part}]").inner_text() for part in
-         ("stMetricLabel", "stMetricValue")]
-        for i in range(cards.count())
-    ]  # fmt: skip
-    return dict(read)
-
-
-def download(page: Any, key: str, folder: Path) -> Path:
-    with page.expect_download() as found:
-        page.locator(f".st-key-get_{key}").get_by_role("button").click()
-    path = folder / found.value.suggested_filename
-    found.value.save_as(path)
-    return path
-
-
-def unzipped(archive: Path, folder: Path) -> Path:
-    """The plan's folder out of a downloaded ZIP."""
-    with zipfile.ZipFile(archive) as held:
-        held.extractall(folder)
-    return next(folder.glob("*-plan"))
-
-
-def agrees(shown: dict[str, str], plan: Path, say: Say) -> dict[str, Any]:
-    """The page's figures are those of plan.json, and every claim of the folder holds."""
-    f: dict[str, Any] = json.loads((plan / "plan.json").read_text(encoding="utf-8"))
-    new, total = len(f["new_sites"]), len(f["chosen"])
-    assert shown[say("stations")] == f"{total - new:,} → {total:,}"
-    before, after = f["covered_share_before"], f["covered_share"]
-    assert shown[say("covered_share")] == f"{before:.2%} → {after:.2%}"
-    assert shown[say("covered_points")].endswith(f"→ {f['covered_points']:,}")
-    assert shown[say("cross")].endswith(f"→ {f['cross_covered_share']:.2%}")
-    unit = say("covered_weight", unit=say(f["weight_unit"]))
-    assert shown[unit].endswith(f"→ {f['covered_weight']:,.0f}")
-    assert shown[say("gap")] == (say("optimal") if f["proven"] else f"≤ {f['gap']:.3%}")
-    assert check_folder(plan).failed == []
-    return f
-
-
-@pytest.mark.browser
-def test_a_planner_plans_a_city_of_their_own(
-    chromium: Any, server: Server, town: Town, tmp_path: Path
-) -> None:
-    with visiting(chromium, server) as seen:
-        page = seen.page
-        page.get_by_text(ZH("city_own")).click()
-        upload(page, "network", town.osm)
-        upload(page, "demand", town.demand, "wgs84")
-        upload(page, "candidates", town.candidates, "bd09")
-        fill(page, "minutes", 5)
-        fill(page, "new_sites", 3)
-        page.get_by_text("3 个", exact=True).wait_for()
-        plan_now(page)
-        plan = unzipped(download(page, "zip", tmp_path), tmp_path / "one")
-        first = agrees(figures_of(page), plan, ZH)
-        assert plan.name == "河边镇-plan" and len(first["chosen"]) == 3
-        again = make_plan(load_scenario(plan / "scenario.toml"))
-        assert again.selection.objective == first["objective"]
-
-        upload(page, "existing", town.existing, "gcj02")
-        page.get_by_text(ZH("outdated")).wait_for()
-        assert figures_of(page)[ZH("stations")] == "0 → 3"  # the old result stays
-        plan_now(page)
-        plan = unzipped(download(page, "zip", tmp_path), tmp_path / "two")
-        second = agrees(figures_of(page), plan, ZH)
-        assert second["chosen"][:2] == ["001", "002"] and len(second["chosen"]) == 5
-        assert second["covered_weight"] >= first["covered_weight"]
-        table = download(page, "stations", tmp_path).read_text(encoding="utf-8-sig")
-        rows = {row["site_id"]: row for row in csv.DictReader(io.StringIO(table))}
-        found = [[float(rows[i][axis]) for axis in ("lng", "lat")] for i in ("001", "002")]
-        assert np.allclose(found, town.stations, atol=1e-6)
-        assert rows["001"]["name"] == "驿站㐂" and rows["002"]["name"] == "'=2+3"
-        saved = download(page, "map", tmp_path)
-        assert saved.name == "河边镇-地图.html" and saved.stat().st_size > 100_000
-
-        page.get_by_text("English").click()
-        page.locator("[data-testid=stMetric]").get_by_text(EN("gap")).wait_for()
-        page.locator("[data-test-script-state=notRunning]").wait_for()
-        assert agrees(figures_of(page), plan, EN) == second
-        assert page.get_by_text(EN("outdated")).count() == 0
-        page.locator("iframe").scroll_into_view_if_needed()
-        chart = page.frame_locator("iframe").frame_locator("iframe")
-        chart.locator(".sc-new").first.wait_for()
-        share = chart.locator("#fig-covered-share").get_attribute("data-value")
-        assert float(share) == second["covered_share"]
-        page.screenshot(path=tmp_path / "english.png")
-
-
-@pytest.mark.browser
-def test_the_bundled_city_on_a_phone(chromium: Any, server: Server, tmp_path: Path) -> None:
-    with visiting(chromium, server, PHONE) as seen:
-        page = seen.page
-        page.get_by_text("20 个", exact=True).wait_for()
-        plan_now(page)
-        plan = unzipped(download(page, "zip", tmp_path), tmp_path / "plan")
-        f = agrees(figures_of(page), plan, ZH)
-        assert plan.name == "河谷市（虚构）-plan" and len(f["new_sites"]) == 20
-        page.get_by_role("heading", name=re.compile("虚构")).wait_for()
-        wide = page.evaluate(
-            "[...document.querySelectorAll('[data-testid=stMain] *')].filter("
-            "e => e.getBoundingClientRect().right > innerWidth + 1 && e.offsetParent"
-            " && !e.closest('[data-testid=stTabs], [data-testid=stDataFrame]')).length"
-        )
-        assert wide == 0
-        for name in ("stations", "districts", "data"):
-            page.get_by_role("tab", name=ZH(f"tab_{name}")).click()
-        page.get_by_text("虚构城市").first.wait_for()
-        page.screenshot(path=tmp_path / "phone.png")
-
-
-@pytest.mark.browser
-def test_a_search_is_watched_and_stopped(
-    chromium: Any, server: Server, helsinki: Path, tmp_path: Path
-) -> None:
-    """Best plan, bound and gap stand there live; the button ends the search with that plan."""
-    busy_town(tmp_path, helsinki, 6000)
-    with visiting(chromium, server) as seen:
-        page = seen.page
-        page.get_by_text(ZH("city_own")).click()
-        upload(page, "network", tmp_path / "town.osm.pbf")
-        upload(page, "demand", tmp_path / "demand.csv", "wgs84")
-        upload(page, "candidates", tmp_path / "candidates.csv", "wgs84")
-        fill(page, "minutes", 5)
-        fill(page, "new_sites", 8)
-        page.get_by_text("8 个", exact=True).wait_for()
-        page.locator(".st-key-part_more").get_by_text(ZH("more")).click()
-        fill(page, "time_limit", 3 * WAIT_S)
-        page.locator("[data-test-script-state=notRunning]").wait_for()
-        page.locator(".st-key-start button:not([disabled])").click()
-        page.locator(".st-key-search").get_by_text(
-            re.compile("已覆盖 .* 人 · 上界 .* · 差距")
-        ).wait_for()
-        page.screenshot(path=tmp_path / "search.png")
-        page.get_by_role("button", name=ZH("stop"), disabled=False).click()
-        page.locator(".st-key-figures").wait_for()
-        page.get_by_text("选址优化被中途停止").wait_for()
-        page.locator("[data-test-script-state=notRunning]").wait_for()
-        plan = unzipped(download(page, "zip", tmp_path), tmp_path / "plan")
-        f = agrees(figures_of(page), plan, ZH)
-        assert f["stopped"] == "interrupt" and len(f["new_sites"]) == 8 and f["gap"] > 0

@@ -30,7 +30,7 @@ import xlsxwriter
 from pyarrow import parquet
 
 import bombs
-from servicecircle import plan_folder, stored_plan, table_files
+from servicecircle import plan_folder, raw_table, stored_plan
 from servicecircle.errors import OutputError, PlannerError
 from servicecircle.plan import make_plan
 from servicecircle.scenario import make_scenario
@@ -485,16 +485,16 @@ def test_sheets_up_to_the_limit_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_wide_and_long_text_tables_pass(tmp_path: Path) -> None:
-    names = [f"c{i}" for i in range(table_files.MAX_COLUMNS)]
+    names = [f"c{i}" for i in range(raw_table.MAX_COLUMNS)]
     (tmp_path / "a.csv").write_text(",".join(names) + "\n" + ",".join("1" for _ in names))
-    assert shape_of(tmp_path / "a.csv") == (1, table_files.MAX_COLUMNS)
+    assert shape_of(tmp_path / "a.csv") == (1, raw_table.MAX_COLUMNS)
     (tmp_path / "b.csv").write_text("a," * 200 + "a\n" + "1\n" * 1000)
     table = read_raw(tmp_path / "b.csv", wanted=lambda names: True)
     assert list(table.frame.columns[:3]) == ["a", "a_2", "a_3"] and table.repeated == {"a"}
 
 
 def test_repeated_names_stay_apart() -> None:
-    names, repeated = table_files._unique(["a", "a_2", "a", "", "a", "b"])
+    names, repeated = raw_table.distinct(["a", "a_2", "a", "", "a", "b"])
     assert names == ["a", "a_2", "a_3", "column_4", "a_4", "b"] and repeated == {"a"}
 
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from servicecircle import coordinates, table_files, tables
+from servicecircle import coordinates, table_files, table_layers, tables
 from servicecircle.errors import TableError
 from servicecircle.tables import (
     check_unique_site_ids,
@@ -577,7 +577,7 @@ def test_refused_files(write: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.geojson", "a.gpkg", "a.shp", "a.fgb", "a.parquet"])
 def test_refused_layers(write: Write, name: str) -> None:
     assert refused(read_demand, write(b"garbage", name), says="导出").file == name
-    marks = {**table_files.LAYER_MARKS, ".parquet": b"PAR1"}
+    marks = {**table_layers.LAYER_MARKS, ".parquet": b"PAR1"}
     refused(read_demand, write(marks[Path(name).suffix] + b"garbage", name), says="导出 Export")
 
 

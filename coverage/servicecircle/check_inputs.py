@@ -17,9 +17,9 @@ from servicecircle.check_report import Report
 from servicecircle.check_tables import same_cell
 from servicecircle.errors import OutputError
 from servicecircle.inputs import read_inputs
+from servicecircle.raw_table import cell_text
 from servicecircle.scenario import Scenario
 from servicecircle.stored_plan import Stored, unguarded
-from servicecircle.table_files import cell_text
 from servicecircle.walking import Walking, sha256
 
 SAME_DEGREES = 1e-9

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from servicecircle.steps import Progress
 
 BAD_INPUT, INTERRUPTED = 2, 130
+MOST_LISTED = 8  # files of one folder that are named one by one
+AREAS, PAPERS = ("mainland", "all", "none"), ("a4", "a3")
 
 app = typer.Typer(
     name="servicecircle",
@@ -210,20 +212,53 @@ def check(
 @_mendable
 def export(
     folder: Annotated[Path, typer.Argument(help="规划结果文件夹 / plan folder")],
-    to: Annotated[str, typer.Option(help="gaode | baidu")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="gaode | baidu | tencent | tianditu | kml | ovital | geojson | gpkg | xlsx | "
+            "signs | report；可用逗号并列 / several with commas"
+        ),
+    ],
     area: Annotated[
         str, typer.Option(help="偏移适用范围 / where the shift applies: mainland | all | none")
     ] = "mainland",
+    federation: Annotated[
+        str, typer.Option(help="工会名称（标牌、报告）/ the federation's name")
+    ] = "",
+    bands: Annotated[
+        str, typer.Option(help="时间圈，分钟，如 5,10,15 / circles to draw, minutes")
+    ] = "",
+    tiles: Annotated[bool, typer.Option("--tiles/--no-tiles", help="瓦片 / tiles")] = True,
+    zoom: Annotated[str, typer.Option(help="瓦片级别，如 10-17 / zooms of the tiles")] = "",
+    sharp: Annotated[
+        bool, typer.Option("--sharp", help="另存 512 像素瓦片 / tiles of 512 pixels too")
+    ] = False,
+    mbtiles: Annotated[bool, typer.Option("--mbtiles", help="另存 MBTiles / too")] = False,
+    pmtiles: Annotated[bool, typer.Option("--pmtiles", help="另存 PMTiles / too")] = False,
+    paper: Annotated[str, typer.Option(help="标牌纸张 / paper of the signs: a4 | a3")] = "a4",
 ) -> None:
-    """导出站点表 · station tables in a map provider's datum (XLSX and CSV)."""
-    from servicecircle.export.station_tables import PROVIDERS, export_stations  # noqa: PLC0415
+    """导出 · tables, tiles, pages, layers, signs and the report of a plan, into its export/."""
+    from servicecircle.export.targets import TARGETS, Options  # noqa: PLC0415
+    from servicecircle.export.targets import export as write  # noqa: PLC0415
 
-    if to not in PROVIDERS:
-        raise typer.BadParameter(" | ".join(PROVIDERS), param_hint="--to")
-    if area not in ("mainland", "all", "none"):
-        raise typer.BadParameter("mainland | all | none", param_hint="--area")
-    for path in export_stations(folder, to, area=area):
-        _print(out, _say(f"已写出：{path}", f"written: {path}"))
+    wanted = list(dict.fromkeys(_words(to)))
+    for given, known, name in (
+        (wanted or [""], TARGETS, "--to"), ([area], AREAS, "--area"), ([paper], PAPERS, "--paper"),
+    ):  # fmt: skip
+        if not set(given) <= set(known):
+            raise typer.BadParameter(" | ".join(known), param_hint=name)
+    options = Options(
+        area, federation, _minutes(bands), tiles, _zooms(zoom), sharp,
+        tuple(name for name, asked in (("mbtiles", mbtiles), ("pmtiles", pmtiles)) if asked),
+        paper, _lang,
+    )  # fmt: skip
+    for target in wanted:
+        with _progress() as tell:
+            done = write(folder, target, options, tell)
+        for note in done.notes:
+            _print(err, "⚠ " + _say(*note))
+        for line in _listed(done.paths):
+            _print(out, line)
 
 
 @app.command()
@@ -276,6 +311,39 @@ def _verdict(report: Any) -> str:
             f"{n} claims hold, but the bound is only the solver's word.",
         ),
     }[report.exit_code]
+
+
+def _listed(written: list[Path]) -> list[str]:
+    """A line per file; many in one folder are counted."""
+    folders: dict[Path, list[Path]] = {}
+    for path in written:
+        folders.setdefault(path.parent, []).append(path)
+    lines = []
+    for parent, paths in folders.items():
+        if len(paths) > MOST_LISTED:
+            n = len(paths)
+            lines.append(_say(f"已写出：{parent}（{n} 个文件）", f"written: {parent} ({n} files)"))
+        else:
+            lines += [_say(f"已写出：{path}", f"written: {path}") for path in paths]
+    return lines
+
+
+def _minutes(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        raise typer.BadParameter("5,10,15", param_hint="--bands") from None
+
+
+def _zooms(text: str) -> tuple[int, int] | None:
+    """``10-17``, or ``16`` for one; nothing for what suits the data."""
+    if not text.strip():
+        return None
+    found = re.fullmatch(r"\s*(\d{1,2})(?:\s*[-–—~]\s*(\d{1,2}))?\s*", text)
+    if found is None:
+        raise typer.BadParameter("10-17", param_hint="--zoom")
+    low = int(found[1])
+    return low, int(found[2] or low)
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from servicecircle.errors import Lang
-from servicecircle.steps import FETCH_STEPS, STEPS, Progress, Search
+from servicecircle.steps import EXPORT_STEPS, FETCH_STEPS, STEPS, Progress, Search
 
 Write = Callable[[str], None]
 
@@ -18,7 +18,7 @@ Write = Callable[[str], None]
 def progress(console: Console, write: Write, lang: Lang) -> Iterator[Progress]:
     """A display of steps; ``write`` prints a line."""
     side = 0 if lang == "zh" else 1
-    words = {step: names[side] for step, names in {**FETCH_STEPS, **STEPS}.items()}
+    words = {step: names[side] for step, names in {**FETCH_STEPS, **STEPS, **EXPORT_STEPS}.items()}
     shown = _bars(console, words, lang) if console.is_terminal else _lines(words, write, lang)
     with shown as tell:
         yield tell

@@ -18,11 +18,11 @@ import pandas as pd
 
 from servicecircle import places, tables
 from servicecircle.errors import Note, ScenarioError
+from servicecircle.raw_table import cell_text
 from servicecircle.scenario import Scenario, TablePart
 from servicecircle.streets.contraction import Floats
 from servicecircle.streets.network import WalkNetwork
 from servicecircle.streets.street_files import is_graph, is_osm
-from servicecircle.table_files import cell_text
 from servicecircle.walking import Walking, sha256
 
 #: what a plan says of a station; a table that brings such a column keeps it as ``…_input``

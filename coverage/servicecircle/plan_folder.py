@@ -21,9 +21,9 @@ import pandas as pd
 from servicecircle.errors import OutputError
 from servicecircle.plan import FAR_GAP_M, Plan
 from servicecircle.plan_circles import circles_geojson
+from servicecircle.raw_table import cell_text
 from servicecircle.scenario import Scenario, scenario_toml
 from servicecircle.stored_plan import SCHEMA
-from servicecircle.table_files import cell_text
 
 try:
     import fcntl
@@ -268,7 +268,7 @@ def _is_plan(folder: Path) -> bool:
     try:
         found = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         return str(found.get("schema", "")).startswith("servicecircle-plan/")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 

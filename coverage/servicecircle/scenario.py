@@ -182,7 +182,7 @@ def load_scenario(path: str | Path) -> Scenario:
             f"{path}：找不到这个方案文件，请检查路径。",
             f"{path}: no such scenario file; check the path.",
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError(
             f"{path}：不是有效的 TOML（UTF-8）文件：{error}",
             f"{path}: not a valid TOML file in UTF-8: {error}",

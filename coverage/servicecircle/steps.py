@@ -27,6 +27,18 @@ FETCH_STEPS: dict[str, tuple[str, str]] = {
     "wait": ("服务器忙，稍候", "the server is busy, wait"),
 }
 
+#: what an export does
+EXPORT_STEPS: dict[str, tuple[str, str]] = {
+    "stations": ("站点表", "station tables"),
+    "codes": ("链接与二维码", "links and QR codes"),
+    "tiles": ("绘制瓦片", "draw the tiles"),
+    "pages": ("查看页面", "pages that show them"),
+    "archives": ("打包瓦片", "pack the tiles"),
+    "layers": ("图层文件", "layers"),
+    "signs": ("排版站点标牌", "set the signs"),
+    "report": ("编写报告", "write the report"),
+}
+
 UNITS = {"people": ("人", "people"), "points": ("点", "points"), "relative": ("相对单位", "units")}
 
 #: what an objective counts: the words around its value and what a bound on it is called (both
@@ -101,7 +113,7 @@ def plain(value: float) -> str:
 class Progress(Protocol):
     """Called with (step, share done 0..1 or None, the search where the step is one).
 
-    Steps are keys of `STEPS` or `FETCH_STEPS`.
+    Steps are keys of `STEPS`, `FETCH_STEPS` or `EXPORT_STEPS`.
     """
 
     def __call__(self, step: str, done: float | None, search: Search | None = None, /) -> None:

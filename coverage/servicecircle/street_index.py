@@ -6,6 +6,7 @@ a point until no farther cell can hold anything nearer.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numba
@@ -45,7 +46,11 @@ def make_grid(a: Floats, b: Floats, rank: Ints) -> Grid:
     columns, rows = int(width // cell_m) + 1, int(height // cell_m) + 1
     first = ((low - (west, south)) // cell_m).astype(np.int64)
     last = ((high - (west, south)) // cell_m).astype(np.int64)
-    start, segment = _sort_in(first, last, columns, rows)
+    counts = np.zeros(columns * rows, np.int64)
+    _sort_in(first, last, columns, counts, np.empty(0, np.int32))
+    start = np.concatenate([[0], np.cumsum(counts)])
+    segment = np.empty(start[-1], np.int32)
+    _sort_in(first, last, columns, start[:-1].copy(), segment)
     ax, ay = np.ascontiguousarray(a.T)
     bx, by = np.ascontiguousarray(b.T)
     return Grid(
@@ -53,26 +58,26 @@ def make_grid(a: Floats, b: Floats, rank: Ints) -> Grid:
     )
 
 
+def nearest(grid: Grid, x: Floats, y: Floats, max_m: float) -> Ints:
+    """Per point the nearest segment within ``max_m`` metres (-1: none), ties to the lowest rank."""
+    chosen = np.full(len(x), -1)
+    _all_nearest(grid, x, y, max_m, chosen)
+    return chosen
+
+
+# --- compiled; arrays made in here would take their time to compile -------------------------------
+
+
 @numba.njit(cache=True)
-def _sort_in(first, last, columns, rows):  # type: ignore[no-untyped-def]
-    """Segments by cell: count, then fill."""
-    start = np.zeros(columns * rows + 1, np.int64)
-    for turn in range(2):
-        if turn == 1:
-            for cell in range(columns * rows):
-                start[cell + 1] += start[cell]
-            segment = np.empty(start[-1], np.int32)
-            at = start[:-1].copy()
-        for i in range(len(first)):
-            for row in range(first[i, 1], last[i, 1] + 1):
-                for column in range(first[i, 0], last[i, 0] + 1):
-                    cell = row * columns + column
-                    if turn == 0:
-                        start[cell + 1] += 1
-                    else:
-                        segment[at[cell]] = i
-                        at[cell] += 1
-    return start, segment
+def _sort_in(first, last, columns, at, segment):  # type: ignore[no-untyped-def]
+    """Put segments into their cells, from the place ``at`` on; with no room, only count."""
+    for i in range(len(first)):
+        for row in range(first[i, 1], last[i, 1] + 1):
+            for column in range(first[i, 0], last[i, 0] + 1):
+                cell = row * columns + column
+                if len(segment) > 0:
+                    segment[at[cell]] = i
+                at[cell] += 1
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -88,7 +93,7 @@ def _square(grid, i, x, y):  # type: ignore[no-untyped-def]
     return px * px + py * py
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _in_ring(grid, ring, column, row, x, y, best, limit):  # type: ignore[no-untyped-def]
     """Look at the cells of one ring around a cell; return (best, its segment or -1).
 
@@ -97,7 +102,7 @@ def _in_ring(grid, ring, column, row, x, y, best, limit):  # type: ignore[no-unt
     """
     found = -1
     for r in range(max(row - ring, 0), min(row + ring, grid.rows - 1) + 1):
-        whole = r in (row - ring, row + ring)  # the ring's top and bottom; else only its two sides
+        whole = abs(r - row) == ring  # the ring's top and bottom; else only its two sides
         first = max(column - ring, 0) if whole else column - ring
         last = min(column + ring, grid.columns - 1) if whole else column + ring
         for c in range(first, last + 1, 1 if whole else 2 * ring):
@@ -115,26 +120,14 @@ def _in_ring(grid, ring, column, row, x, y, best, limit):  # type: ignore[no-unt
     return best, found
 
 
-@numba.njit(cache=True, nogil=True)
-def nearest(grid, x, y, max_m):  # type: ignore[no-untyped-def]
-    """Per point the nearest segment within ``max_m`` metres (-1: none), ties to the lowest rank."""
-    chosen = np.full(len(x), -1, np.int64)
-    for p in range(len(x)):
-        if np.isfinite(x[p]) and np.isfinite(y[p]):
-            chosen[p] = _nearest(grid, x[p], y[p], max_m)
-    return chosen
-
-
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True, inline="always")
 def _nearest(grid, x, y, max_m):  # type: ignore[no-untyped-def]
-    column = int(np.floor((x - grid.west) / grid.cell_m))
-    row = int(np.floor((y - grid.south) / grid.cell_m))
-    inner = min(  # to the nearest side of the point's own cell
-        x - grid.west - column * grid.cell_m,
-        grid.west + (column + 1) * grid.cell_m - x,
-        y - grid.south - row * grid.cell_m,
-        grid.south + (row + 1) * grid.cell_m - y,
-    )
+    column = math.floor((x - grid.west) / grid.cell_m)
+    row = math.floor((y - grid.south) / grid.cell_m)
+    # to the nearest side of the point's own cell
+    across = min(x - grid.west - column * grid.cell_m, grid.west + (column + 1) * grid.cell_m - x)
+    along = min(y - grid.south - row * grid.cell_m, grid.south + (row + 1) * grid.cell_m - y)
+    inner = min(across, along)
     ring = first = max(-column, column - grid.columns + 1, -row, row - grid.rows + 1, 0)
     if first > 0 and inner + (first - 1) * grid.cell_m > max_m:
         return -1  # too far off the grid
@@ -144,14 +137,22 @@ def _nearest(grid, x, y, max_m):  # type: ignore[no-untyped-def]
         if found >= 0:
             segment = found
         beyond = inner + ring * grid.cell_m  # no farther ring comes nearer than this
-        if beyond > max_m or (segment >= 0 and np.sqrt(best) + TIE_M < beyond):
+        if beyond > max_m or (segment >= 0 and math.sqrt(best) + TIE_M < beyond):
             break
         ring += 1
     if segment < 0:
         return -1
-    limit, lowest = (np.sqrt(best) + TIE_M) ** 2, float(grid.rank[segment])
+    limit, lowest = (math.sqrt(best) + TIE_M) ** 2, float(grid.rank[segment])
     for r in range(first, ring + 1):
         lowest, found = _in_ring(grid, r, column, row, x, y, lowest, limit)
         if found >= 0:
             segment = found
     return segment
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _all_nearest(grid, x, y, max_m, chosen):  # type: ignore[no-untyped-def]
+    """See `nearest`."""
+    for p in range(len(x)):
+        if math.isfinite(x[p]) and math.isfinite(y[p]):
+            chosen[p] = _nearest(grid, x[p], y[p], max_m)

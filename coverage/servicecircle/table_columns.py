@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .table_files import RawTable, cell_text
+from .raw_table import RawTable, cell_text
 
 ID_PATTERN = re.compile(r"[\w/.:-]+")
 MISSING = frozenset({"", "nan", "null", "none", "n/a", "#n/a"})

@@ -10,8 +10,8 @@ import shapely
 from numpy.typing import NDArray
 
 from .coordinates import shift_applies, to_wgs84
+from .raw_table import RawTable
 from .table_columns import Columns
-from .table_files import RawTable
 
 DENSIFY_DEG = 0.001  # over this a straight edge bends by 15 mm from BD-09, by 1 mm from GCJ-02
 SWAPPED_LNG_DEG, SWAPPED_LAT_DEG = (17.0, 54.0), (73.0, 90.0)  # China's west with axes swapped

@@ -47,8 +47,8 @@ DISTRICT_COLUMNS = ("district", "minutes")
 
 STATUS_WORDS = {
     "existing": "existing built open active 已建 现有 已有 在用 已建成 已建站点 现有站点 正常 运行",
-    "required": "required must 必选 必建 必须 必选点 必建点",
-    "candidate": "candidate proposed 备选 候选 备选点 候选点 拟建",
+    "required": "required must 必选 必建 必须 必选点 必建点 新建(必选)",
+    "candidate": "candidate proposed 备选 候选 备选点 候选点 拟建 新建",
     "forbidden": "forbidden excluded closed 排除 禁用 不可用 关闭 已关闭 停用 不选 撤销",
 }
 KNOWN_STATUS = {word: status for status, words in STATUS_WORDS.items() for word in words.split()}

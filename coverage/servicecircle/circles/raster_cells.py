@@ -6,48 +6,44 @@ cells point into this list.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from servicecircle.street_index import TIE_M
+from servicecircle.street_index import TIE_M, Grid
 from servicecircle.streets.contraction import Floats, Ints
 
 FINER = 5  # lattice points to a cell and side; odd, so that one of them is the cell's centre
+_NEAR, _SEGMENTS, _LOCAL = 256, 1024, 4096  # room to begin with; see `find_cells`
 BLOCK = 8  # cells to a block and side
 _CELLS = BLOCK * BLOCK
 
 
-class Lines(NamedTuple):
-    """Segments in the plane and what a walk along them costs.
+# of a segment a → b: a in the plane, b - a, 1 / squared length, rank among ties, offset, forward
+# and backward effort at a and how much more at b, the most that effort changes per metre along it
+# (inf on one-way streets, where it jumps)
+X, Y, DX, DY, INVERSE, RANK, AT, D_AT, F, DF, B, DB, SLACK = range(13)
+# of an edge: length, effort to walk all of it, may it be walked forward, backward
+EDGE_M, ALONG, MAY_FORWARD, MAY_BACKWARD = range(4)
 
-    One entry per segment a → b: ends (metres), ``rank`` among ties, ``edge``, offset and effort
-    from the edge's u end to a and b (forward), and from there to u (backward); ``slack``: the
-    most that effort changes per metre along it (inf on one-way streets, where it jumps). One
-    entry per edge: as in `WalkNetwork`.
+
+class Lines(NamedTuple):
+    """Segments in the plane and what a walk along them costs, in few arrays.
+
+    (Every array of a compiled function takes its time to compile.) ``segment``: one row per
+    segment, columns `X` to `SLACK` in metres, effort counted from the edge's u end (forward) and
+    to it (backward); ``edge``: of each segment. ``edges``: one row per edge of `WalkNetwork`,
+    columns `EDGE_M` to `MAY_BACKWARD`; ``edge_u``, ``edge_v``: its ends.
     """
 
-    ax: Floats
-    ay: Floats
-    bx: Floats
-    by: Floats
-    rank: Ints
+    segment: Floats
     edge: Ints
-    offset_a: Floats
-    offset_b: Floats
-    forward_a: Floats
-    forward_b: Floats
-    backward_a: Floats
-    backward_b: Floats
-    slack: Floats
+    edges: Floats
     edge_u: Ints
     edge_v: Ints
-    edge_m: Floats
-    along: Floats
-    may_forward: NDArray[np.bool_]
-    may_backward: NDArray[np.bool_]
 
 
 class Cells(NamedTuple):
@@ -68,106 +64,144 @@ class Cells(NamedTuple):
     local: NDArray[np.int32]
 
 
-@numba.njit(cache=True, nogil=True)
-def _grown(values, filled, more):  # type: ignore[no-untyped-def]
-    """The values, in an array with room for ``more`` after the first ``filled``."""
-    if filled + more <= len(values):
-        return values
-    wider = np.empty(2 * (filled + more), values.dtype)
-    wider[:filled] = values[:filled]
-    return wider
+class _Near(NamedTuple):
+    """Room for the segments near a block; all but ``stamp`` (one entry per segment of the
+    network) are as long as the most that a block has."""
+
+    stamp: NDArray[np.int32]  # the block that met a segment last
+    near: NDArray[np.int32]
+    square: Floats
+    some: NDArray[np.int32]  # those that matter to a cell
+    number: NDArray[np.int32]  # place in the block's list, -1: not there
 
 
-@numba.njit(cache=True, nogil=True)
-def _squares(x, y, ends, which, square):  # type: ignore[no-untyped-def]
-    """Squared distances from (x, y) to some segments (x, y, dx, dy, 1 / length²); the least."""
-    least = np.inf
-    for k in range(len(which)):
-        s = ends[which[k]]
-        px, py = x - s[0], y - s[1]
-        t = min(1.0, max(0.0, (px * s[2] + py * s[3]) * s[4]))
-        px -= t * s[2]
-        py -= t * s[3]
-        square[k] = px * px + py * py
-        least = min(least, square[k])
-    return least
+def find_cells(
+    segments: Floats, grid: Grid, row: Ints, column: Ints, step: float, street_m: float
+) -> tuple[NDArray, ...]:
+    """The arrays of `Cells` for some blocks; cells farther than ``street_m`` have no candidates.
+
+    The compiled search stops at a block for which an array is too short, and goes on there with
+    longer ones: arrays made in compiled code take long to compile.
+    """
+    n = len(row)
+    start, first = np.zeros(n + 1, np.int64), np.zeros(n * _CELLS + 1, np.int64)
+    gap = np.full(n * _CELLS, np.inf, np.float32)
+    segment, local = np.empty(_SEGMENTS, np.int32), np.empty(_LOCAL, np.int32)
+    near, done = _room(segments, _NEAR), 0
+    frame = grid.west, grid.south, grid.cell_m, grid.columns, grid.rows
+    while True:
+        out = (start, segment, gap, first, local)
+        done, most = _find_cells(
+            segments, grid.start, grid.segment, frame, row, column, step, street_m, near, out, done
+        )
+        if done == n:
+            return start, segment[: start[-1]].copy(), gap, first, local[: first[-1]].copy()
+        near = _room(segments, max(2 * most, len(near.near)))
+        segment = _longer(segment, start[done] + most)
+        local = _longer(local, first[done * _CELLS] + most * _CELLS)
 
 
-@numba.njit(cache=True, nogil=True)
-def _ends(lines, near):  # type: ignore[no-untyped-def]
-    """Begin, extent and 1 / squared length of segments, one row each."""
-    ends = np.zeros((len(near), 5))
-    for j in range(len(near)):
-        i, s = near[j], ends[j]
-        s[0], s[1] = lines.ax[i], lines.ay[i]
-        s[2], s[3] = lines.bx[i] - s[0], lines.by[i] - s[1]
-        square = s[2] * s[2] + s[3] * s[3]
-        s[4] = 1.0 / square if square > 0 else 0.0
-    return ends
+def _room(segments: Floats, most: int) -> _Near:
+    """Room for ``most`` segments near a block."""
+    stamp, (near, some, number) = (
+        np.full(len(segments), -1, np.int32),
+        np.empty((3, most), np.int32),
+    )
+    return _Near(stamp, near, np.empty(most), some, number)
 
 
-@numba.njit(cache=True, nogil=True)
-def _gather(grid, west, south, wide, stamp, mark, near):  # type: ignore[no-untyped-def]
-    """Segments of the street grid whose cells meet a square: (array, how many)."""
-    c0 = max(0, int((west - grid.west) // grid.cell_m))
-    r0 = max(0, int((south - grid.south) // grid.cell_m))
-    c1 = min(grid.columns - 1, int((west + wide - grid.west) // grid.cell_m))
-    r1 = min(grid.rows - 1, int((south + wide - grid.south) // grid.cell_m))
+def _longer(values: NDArray[np.int32], room: int) -> NDArray[np.int32]:
+    """The values, in an array with room for so many."""
+    more = max(0, 2 * room - len(values)) if room > len(values) else 0
+    return np.concatenate([values, np.empty(more, np.int32)])
+
+
+@numba.njit(inline="always")
+def _square(segments, i, x, y):  # type: ignore[no-untyped-def]
+    """Squared distance from (x, y) to a segment."""
+    px, py = x - segments[i, X], y - segments[i, Y]
+    t = px * segments[i, DX] + py * segments[i, DY]
+    t = min(1.0, max(0.0, t * segments[i, INVERSE]))
+    px -= t * segments[i, DX]
+    py -= t * segments[i, DY]
+    return px * px + py * py
+
+
+@numba.njit(inline="always")
+def _gather(start, segment, frame, west, south, wide, work, mark):  # type: ignore[no-untyped-def]
+    """Segments of the street grid whose cells meet a square: how many.
+
+    Beyond the room there is they are only counted.
+    """
+    stamp, near, number = work.stamp, work.near, work.number
+    grid_west, grid_south, cell_m, columns, rows = frame
+    c0 = max(0, int((west - grid_west) // cell_m))
+    r0 = max(0, int((south - grid_south) // cell_m))
+    c1 = min(columns - 1, int((west + wide - grid_west) // cell_m))
+    r1 = min(rows - 1, int((south + wide - grid_south) // cell_m))
     n = 0
     for r in range(r0, r1 + 1):
         for c in range(c0, c1 + 1):
-            cell = r * grid.columns + c
-            for k in range(grid.start[cell], grid.start[cell + 1]):
-                i = grid.segment[k]
+            for k in range(start[r * columns + c], start[r * columns + c + 1]):
+                i = segment[k]
                 if stamp[i] != mark:
                     stamp[i] = mark
-                    near = _grown(near, n, 1)
-                    near[n] = i
+                    if n < len(near):
+                        near[n], number[n] = i, -1
                     n += 1
-    return near, n
+    return n
 
 
-@numba.njit(cache=True, nogil=True)
-def find_cells(lines, grid, row, column, step, street_m):  # type: ignore[no-untyped-def]
-    """The arrays of `Cells` for some blocks; cells farther than ``street_m`` have no candidates."""
-    n_blocks = len(row)
-    start, first = np.zeros(n_blocks + 1, np.int64), np.zeros(n_blocks * _CELLS + 1, np.int64)
-    segment, local = np.empty(1024, np.int32), np.empty(4096, np.int32)
-    gap = np.full(n_blocks * _CELLS, np.inf, np.float32)
-    stamp, near = np.full(len(lines.ax), -1, np.int32), np.empty(1024, np.int32)
-    half = np.sqrt(2.0) * step * (FINER // 2)  # from a cell's centre to its corner points
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _find_cells(  # type: ignore[no-untyped-def]
+    segments, grid_start, grid_segment, frame, row, column, step, street_m, work, out, done
+):
+    """Go on at block ``done``: (blocks done, segments near the next one)."""
+    start, segment, gap, first, local = out
+    near, square, some, number = work.near, work.square, work.some, work.number
+    half = math.sqrt(2.0) * step * (FINER // 2)  # from a cell's centre to its corner points
     limit = street_m + half
     apart = step * FINER
-    for b in range(n_blocks):
+    around = limit + 2 * half
+    wide = (BLOCK - 1) * apart + 2 * around
+    for b in range(done, len(row)):
         x0, y0 = column[b] * BLOCK * apart, row[b] * BLOCK * apart
-        around = limit + 2 * half
-        wide = (BLOCK - 1) * apart + 2 * around
-        near, n = _gather(grid, x0 - around, y0 - around, wide, stamp, b, near)
-        ends, number, square = _ends(lines, near[:n]), np.full(n, -1, np.int32), np.empty(n)
-        every, begin = np.arange(n), start[b]
-        filled = begin
+        n = _gather(grid_start, grid_segment, frame, x0 - around, y0 - around, wide, work, b)
+        begin, end = start[b], first[b * _CELLS]
+        if n > len(near) or begin + n > len(segment) or end + n * _CELLS > len(local):
+            return b, n
+        filled, n_some = begin, 0
         for cell in range(_CELLS):
-            if cell % BLOCK % 2 == 0:  # what matters to this cell and the next, or to neither
-                x = x0 + (cell % BLOCK + 0.5) * apart
-                least = np.sqrt(_squares(x, y0 + (cell // BLOCK) * apart, ends, every, square))
-                most = (min(least, limit) + apart + 2 * half + 2 * TIE_M) ** 2
-                some = every[square <= most]
-            x, y = x0 + (cell % BLOCK) * apart, y0 + (cell // BLOCK) * apart
-            least = _squares(x, y, ends, some, square)
-            end = first[b * _CELLS + cell]
-            if least <= limit * limit:
-                gap[b * _CELLS + cell] = np.sqrt(least)
-                most = (np.sqrt(least) + 2 * half + 2 * TIE_M) ** 2
-                segment, local = _grown(segment, filled, n), _grown(local, end, n)
-                for k in range(len(some)):
+            i, j = cell // BLOCK, cell % BLOCK
+            least = np.inf
+            if j % 2 == 0:  # what matters to this cell and the next, or to neither
+                x, y = x0 + (j + 0.5) * apart, y0 + i * apart
+                for k in range(n):
+                    square[k] = _square(segments, near[k], x, y)
+                    least = min(least, square[k])
+                most = (min(math.sqrt(least), limit) + apart + 2 * half + 2 * TIE_M) ** 2
+                n_some = 0
+                for k in range(n):
                     if square[k] <= most:
-                        j = some[k]
-                        if number[j] < 0:
-                            number[j] = filled - begin
-                            segment[filled] = near[j]
+                        some[n_some] = k
+                        n_some += 1
+            x, y = x0 + j * apart, y0 + i * apart
+            least = np.inf
+            for k in range(n_some):
+                square[k] = _square(segments, near[some[k]], x, y)
+                least = min(least, square[k])
+            if least <= limit * limit:
+                gap[b * _CELLS + cell] = math.sqrt(least)
+                most = (math.sqrt(least) + 2 * half + 2 * TIE_M) ** 2
+                for k in range(n_some):
+                    if square[k] <= most:
+                        s = some[k]
+                        if number[s] < 0:
+                            number[s] = filled - begin
+                            segment[filled] = near[s]
                             filled += 1
-                        local[end] = number[j]
+                        local[end] = number[s]
                         end += 1
             first[b * _CELLS + cell + 1] = end
         start[b + 1] = filled
-    return start, segment[: start[-1]].copy(), gap, first, local[: first[-1]].copy()
+    return len(row), 0

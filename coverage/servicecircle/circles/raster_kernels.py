@@ -6,12 +6,36 @@ The segments that matter to a block of cells are loaded once per walk into a sma
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from servicecircle.circles.raster_cells import BLOCK, FINER
+from servicecircle.circles.raster_cells import (
+    ALONG,
+    AT,
+    BLOCK,
+    D_AT,
+    DB,
+    DF,
+    DX,
+    DY,
+    EDGE_M,
+    FINER,
+    INVERSE,
+    MAY_BACKWARD,
+    MAY_FORWARD,
+    RANK,
+    SLACK,
+    B,
+    Cells,
+    F,
+    Lines,
+    X,
+    Y,
+)
 from servicecircle.street_index import TIE_M
 from servicecircle.streets.contraction import Floats, Ints
 
@@ -21,14 +45,12 @@ _BEND = 0.5 / 6_371_000.0**2  # the plane's scale is 1 + this · x² (transverse
 _NUDGE = 1e-3  # steps: no lattice point lies on a line, so that lines neither touch nor cross
 _OUTSIDE, _INSIDE, _CROSSED = 0, 1, 2
 
-# a loaded segment: begins at (X, Y), leads to (X + DX, Y + DY), 1 / its squared length; rank;
-# offset, forward and backward effort at its begin, and how much more at its end; metres to a
-# site from the edge's u end, from its v end and the whole edge before; length of the edge; may
-# it be walked forward, backward; first site on the edge (-1: none); effort's change per metre;
-# no point on it is farther from a site than this
-_X, _Y, _DX, _DY, _INVERSE, _RANK, _O, _DO, _F, _DF, _B, _DB = range(12)
-_TO_U, _VIA_V, _TO_V, _LENGTH, _FORWARD, _BACKWARD, _SITE, _SLACK, _WORST = range(12, 21)
-_WIDTH = 21
+# a loaded segment: the columns of `Lines.segment`; metres to a site from the edge's u end, from
+# its v end and the whole edge before, from its v end; length of the edge; may it be walked
+# forward, backward; first site on the edge (-1: none); no point on it is farther from a site
+_TO_U, _VIA_V, _TO_V, _LENGTH, _FORWARD, _BACKWARD, _SITE, _WORST = range(SLACK + 1, SLACK + 9)
+_WIDTH = _WORST + 1
+_FIRST = np.int64(0)  # typed: numba would compile `_along` for the literal once more
 
 
 class Direct(NamedTuple):
@@ -45,51 +67,97 @@ class Direct(NamedTuple):
     leg: float
 
 
-@numba.njit(cache=True, nogil=True)
-def _load(lines, to, direct, segments, table):  # type: ignore[no-untyped-def]
-    """A block's segments and how far a walk leads along them; is any of them reached?"""
-    any_reached = False
-    for n in range(len(segments)):
-        i = segments[n]
+def classify(
+    lines: Lines, cells: Cells, step: float, to: Floats, direct: Direct, blocks: Ints,
+    limit: float, street_m: float, clip: float,
+) -> tuple[NDArray[np.uint8], Ints]:  # fmt: skip
+    """(state of the cells of some blocks, bounds of those that are not outside).
+
+    The bounds are (first row, last row, first column, last column) of cells.
+    """
+    state = np.zeros((len(blocks), _CELLS), np.uint8)
+    bounds = np.array([1 << 60, -(1 << 60), 1 << 60, -(1 << 60)])
+    table = _table(cells, blocks)
+    _classify(lines, cells, step, to, direct, blocks, limit, street_m, clip, table, state, bounds)
+    return state, bounds
+
+
+def fill(
+    lines: Lines, cells: Cells, step: float, to: Floats, direct: Direct, blocks: Ints,
+    state: NDArray[np.uint8], limit: float, street_m: float, clip: float, row: int, column: int,
+    field: Floats,
+) -> None:  # fmt: skip
+    """Write the field into a window of the lattice that begins at (row, column)."""
+    table = _table(cells, blocks)
+    _fill(
+        lines, cells, step, to, direct, blocks, state, limit, street_m, clip, row, column, field,
+        table,
+    )  # fmt: skip
+
+
+def evaluate(
+    lines: Lines, cells: Cells, step: float, to: Floats, direct: Direct, blocks: Ints,
+    row: int, column: int, metres: Floats, gap: Floats,
+) -> None:  # fmt: skip
+    """Write metres to the nearest site, and to the street, at cell centres into a window."""
+    table = _table(cells, blocks)
+    _evaluate(lines, cells, step, to, direct, blocks, row, column, metres, gap, table)
+
+
+def _table(cells: Cells, blocks: Ints) -> Floats:
+    """Room for the segments of any of the blocks (made in compiled code it takes longer)."""
+    most = (cells.start[blocks + 1] - cells.start[blocks]).max(initial=0)
+    return np.empty((int(most), _WIDTH))
+
+
+# --- compiled -------------------------------------------------------------------------------------
+
+
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
+def _load(lines, to, direct, segments, first, last, table):  # type: ignore[no-untyped-def]
+    """A block's segments and how far a walk leads along them: (is any reached?, the farthest)."""
+    any_reached, farthest = False, -np.inf
+    for n in range(last - first):
+        i = segments[first + n]
         e = lines.edge[i]
         to_u, to_v = to[lines.edge_u[e]], to[lines.edge_v[e]]
-        site = np.searchsorted(direct.edge, e)
-        s = table[n]
-        s[_SITE] = site if site < len(direct.edge) and direct.edge[site] == e else -1
-        reached = to_u < np.inf or to_v < np.inf or s[_SITE] >= 0
+        low, high = 0, len(direct.edge)
+        while low < high:
+            middle = (low + high) // 2
+            if direct.edge[middle] < e:
+                low = middle + 1
+            else:
+                high = middle
+        own = low < len(direct.edge) and direct.edge[low] == e
+        reached = to_u < np.inf or to_v < np.inf or own
         any_reached |= reached
-        s[_X], s[_Y] = lines.ax[i], lines.ay[i]
-        s[_DX], s[_DY] = lines.bx[i] - s[_X], lines.by[i] - s[_Y]
-        square = s[_DX] ** 2 + s[_DY] ** 2
-        s[_INVERSE] = 1.0 / square if square > 0 else 0.0
-        s[_RANK] = lines.rank[i]
-        s[_TO_U], s[_TO_V] = to_u, to_v
-        s[_SLACK] = lines.slack[i]
-        s[_WORST] = np.inf
+        for column in range(SLACK + 1):
+            table[n, column] = lines.segment[i, column]
+        table[n, _SITE] = low if own else -1
+        table[n, _TO_U], table[n, _TO_V] = to_u, to_v
+        worst = np.inf
         if reached:
-            s[_O], s[_F], s[_B] = lines.offset_a[i], lines.forward_a[i], lines.backward_a[i]
-            s[_DO] = lines.offset_b[i] - s[_O]
-            s[_DF], s[_DB] = lines.forward_b[i] - s[_F], lines.backward_b[i] - s[_B]
-            s[_VIA_V], s[_LENGTH] = to_v + lines.along[e], lines.edge_m[e]
-            s[_FORWARD], s[_BACKWARD] = lines.may_forward[e], lines.may_backward[e]
-            if s[_SLACK] < np.inf:
-                u_side = to_u + max(s[_B], s[_B] + s[_DB])
-                s[_WORST] = min(u_side, s[_VIA_V] - min(s[_F], s[_F] + s[_DF]))
-    return any_reached
+            via_v = to_v + lines.edges[e, ALONG]
+            table[n, _VIA_V], table[n, _LENGTH] = via_v, lines.edges[e, EDGE_M]
+            table[n, _FORWARD] = lines.edges[e, MAY_FORWARD]
+            table[n, _BACKWARD] = lines.edges[e, MAY_BACKWARD]
+            if table[n, SLACK] < np.inf:
+                u_side = to_u + max(table[n, B], table[n, B] + table[n, DB])
+                worst = min(u_side, via_v - min(table[n, F], table[n, F] + table[n, DF]))
+        table[n, _WORST] = worst
+        farthest = max(farthest, worst)
+    return any_reached, farthest
 
 
-# Views of single rows would be counted references: too dear where a few operations are all.
-
-
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _along(table, n, t, direct):  # type: ignore[no-untyped-def]
     """Metres to the nearest site from a foot on a loaded segment, as `reach` counts them."""
     if table[n, _SITE] < 0 and table[n, _TO_U] == np.inf and table[n, _TO_V] == np.inf:
         return np.inf
-    forward, backward = table[n, _F] + t * table[n, _DF], table[n, _B] + t * table[n, _DB]
+    forward, backward = table[n, F] + t * table[n, DF], table[n, B] + t * table[n, DB]
     if table[n, _FORWARD] and table[n, _BACKWARD] and table[n, _SITE] < 0:
         return min(table[n, _TO_U] + backward, table[n, _VIA_V] - forward)
-    offset, best = table[n, _O] + t * table[n, _DO], np.inf
+    offset, best = table[n, AT] + t * table[n, D_AT], np.inf
     if table[n, _FORWARD]:
         best = table[n, _VIA_V] - forward
     if table[n, _BACKWARD]:
@@ -98,7 +166,7 @@ def _along(table, n, t, direct):  # type: ignore[no-untyped-def]
         best = min(best, table[n, _TO_U])
     if offset > table[n, _LENGTH] - TIE_M:
         best = min(best, table[n, _TO_V])
-    k = int(table[n, _SITE])
+    k = np.int64(table[n, _SITE])
     edge = direct.edge[k] if k >= 0 else -1
     while 0 <= k < len(direct.edge) and direct.edge[k] == edge:
         if table[n, _FORWARD] and offset <= direct.offset[k]:
@@ -109,73 +177,72 @@ def _along(table, n, t, direct):  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(inline="always")
 def _foot(table, n, x, y):  # type: ignore[no-untyped-def]
     """(squared distance to a loaded segment, where along it the foot lies, 0 to 1)."""
-    px, py = x - table[n, _X], y - table[n, _Y]
-    t = min(1.0, max(0.0, (px * table[n, _DX] + py * table[n, _DY]) * table[n, _INVERSE]))
-    px -= t * table[n, _DX]
-    py -= t * table[n, _DY]
+    px, py = x - table[n, X], y - table[n, Y]
+    t = min(1.0, max(0.0, (px * table[n, DX] + py * table[n, DY]) * table[n, INVERSE]))
+    px -= t * table[n, DX]
+    py -= t * table[n, DY]
     return px * px + py * py, t
 
 
-@numba.njit(cache=True, nogil=True)
-def _at(table, candidates, direct, x, y):  # type: ignore[no-untyped-def]
+@numba.njit(inline="always")
+def _at(table, local, first, last, direct, x, y):  # type: ignore[no-untyped-def]
     """(metres to the nearest site, metres to the street) from a point with such candidates."""
-    least, where, chosen = np.inf, 0.0, 0
-    for n in candidates:
+    least, where, chosen = np.inf, 0.0, _FIRST
+    for k in range(first, last):
+        n = local[k]
         square, t = _foot(table, n, x, y)
         if square < least or square <= least * (1 + 1e-3) + 1e-5:
-            d = np.sqrt(square) - np.sqrt(least)
-            if d < -TIE_M or (d <= TIE_M and table[n, _RANK] < table[chosen, _RANK]):
-                least, where, chosen = square, t, n
-    gap = np.sqrt(least) / (1.0 + _BEND * x * x)
+            d = math.sqrt(square) - math.sqrt(least)
+            if d < -TIE_M or (d <= TIE_M and table[n, RANK] < table[chosen, RANK]):
+                least, where, chosen = square, t, np.int64(n)
+    gap = math.sqrt(least) / (1.0 + _BEND * x * x)
     return _along(table, chosen, where, direct) + direct.leg * gap, gap
 
 
-@numba.njit(cache=True, nogil=True)
-def _state(table, candidates, direct, x, y, half, limit, clip):  # type: ignore[no-untyped-def]
+@numba.njit(inline="always")
+def _state(table, local, first, last, direct, x, y, half, limit, clip):  # type: ignore[no-untyped-def]
     """Are all points of a cell at least ``clip`` inside, or so much outside, or is it open?
 
     Only the walks are judged, not the way to a street. Effort changes by no more than ``slack``
     per metre, so that the centre speaks for the points around it.
     """
     may_be_in, may_be_out = False, False
-    for n in candidates:
+    for k in range(first, last):
+        n = np.int64(local[k])
         if table[n, _SITE] < 0 and table[n, _TO_U] == np.inf and table[n, _TO_V] == np.inf:
             may_be_out = True
-        elif table[n, _SLACK] == np.inf:
-            return _CROSSED
+        elif table[n, SLACK] == np.inf:
+            may_be_in = may_be_out = True
         else:
             square, t = _foot(table, n, x, y)
-            gap = np.sqrt(square) / (1.0 + _BEND * x * x)
+            gap = math.sqrt(square) / (1.0 + _BEND * x * x)
             excess = _along(table, n, t, direct) + direct.leg * gap - limit
-            change = np.hypot(table[n, _SLACK], direct.leg) * half + 0.01
+            change = math.hypot(table[n, SLACK], direct.leg) * half + 0.01
             may_be_in |= excess - change < clip
             may_be_out |= excess + change > -clip
         if may_be_in and may_be_out:
-            return _CROSSED
+            break
+    if may_be_in and may_be_out:
+        return _CROSSED
     return _INSIDE if may_be_in else _OUTSIDE
 
 
-@numba.njit(cache=True, nogil=True)
-def classify(lines, cells, step, to, direct, blocks, limit, street_m, clip):  # type: ignore[no-untyped-def]
-    """(state of the cells of some blocks, bounds of those that are not outside).
-
-    The bounds are (first row, last row, first column, last column) of cells.
-    """
-    state = np.zeros((len(blocks), _CELLS), np.uint8)
-    bounds = np.array([1 << 60, -(1 << 60), 1 << 60, -(1 << 60)])
-    half = np.sqrt(2.0) * step * _HALF
-    table = np.empty((256, _WIDTH))
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _classify(  # type: ignore[no-untyped-def]
+    lines, cells, step, to, direct, blocks, limit, street_m, clip, table, state, bounds
+):
+    """See `classify`."""
+    half = math.sqrt(2.0) * step * _HALF
     for k in range(len(blocks)):
         b = blocks[k]
-        segments = cells.segment[cells.start[b] : cells.start[b + 1]]
-        if len(segments) > len(table):
-            table = np.empty((2 * len(segments), _WIDTH))
-        if not _load(lines, to, direct, segments, table):
+        reached, worst = _load(
+            lines, to, direct, cells.segment, cells.start[b], cells.start[b + 1], table
+        )
+        if not reached:
             continue
-        worst = table[: len(segments), _WORST].max()
         for cell in range(_CELLS):
             c = b * _CELLS + cell
             gap = cells.gap[c]
@@ -188,16 +255,17 @@ def classify(lines, cells, step, to, direct, blocks, limit, street_m, clip):  # 
             if worst + direct.leg * (gap + half) <= limit - clip:
                 found = _INSIDE
             else:
-                candidates = cells.local[cells.first[c] : cells.first[c + 1]]
-                found = _state(table, candidates, direct, x, y, half, limit, clip)
+                found = _state(
+                    table, cells.local, cells.first[c], cells.first[c + 1], direct, x, y,
+                    half, limit, clip,
+                )  # fmt: skip
             if found != _OUTSIDE:
                 state[k, cell] = found if beside + half <= -clip else _CROSSED
                 bounds[0], bounds[1] = min(bounds[0], row), max(bounds[1], row)
                 bounds[2], bounds[3] = min(bounds[2], column), max(bounds[3], column)
-    return state, bounds
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(inline="always")
 def _nudged(value, clip, nudge):  # type: ignore[no-untyped-def]
     """Cut to ± clip and kept off zero; what is exactly within the limit lies inside."""
     if value <= 0:
@@ -205,51 +273,51 @@ def _nudged(value, clip, nudge):  # type: ignore[no-untyped-def]
     return min(max(value, nudge), clip)
 
 
-@numba.njit(cache=True, nogil=True)
-def fill(lines, cells, step, to, direct, blocks, state, limit, street_m, clip, row, column, field):  # type: ignore[no-untyped-def]
-    """Write the field into a window of the lattice that begins at (row, column)."""
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _fill(  # type: ignore[no-untyped-def]
+    lines, cells, step, to, direct, blocks, state, limit, street_m, clip, row, column, field, table
+):
+    """See `fill`."""
     rows, columns = field.shape
-    table = np.empty((256, _WIDTH))
     for k in range(len(blocks)):
         b = blocks[k]
         crossed = False
         for cell in range(_CELLS):
             crossed |= state[k, cell] == _CROSSED
         if crossed:
-            segments = cells.segment[cells.start[b] : cells.start[b + 1]]
-            if len(segments) > len(table):
-                table = np.empty((2 * len(segments), _WIDTH))
-            _load(lines, to, direct, segments, table)
+            _load(lines, to, direct, cells.segment, cells.start[b], cells.start[b + 1], table)
         for cell in range(_CELLS):
             if state[k, cell] == _OUTSIDE:
                 continue
             r0 = (cells.row[b] * BLOCK + cell // BLOCK) * FINER - _HALF
             c0 = (cells.column[b] * BLOCK + cell % BLOCK) * FINER - _HALF
-            first = b * _CELLS + cell
-            candidates = cells.local[cells.first[first] : cells.first[first + 1]]
+            first, last = cells.first[b * _CELLS + cell], cells.first[b * _CELLS + cell + 1]
             for r in range(max(r0, row), min(r0 + FINER, row + rows)):
                 for c in range(max(c0, column), min(c0 + FINER, column + columns)):
                     value = -clip
                     if state[k, cell] == _CROSSED:
-                        metres, gap = _at(table, candidates, direct, c * step, r * step)
+                        metres, gap = _at(
+                            table, cells.local, first, last, direct, c * step, r * step
+                        )
                         value = max(metres - limit, gap - street_m)
                         value = _nudged(value, clip, _NUDGE * step)
                     field[r - row, c - column] = value
 
 
-@numba.njit(cache=True, nogil=True)
-def evaluate(lines, cells, step, to, direct, blocks, row, column, metres, gap):  # type: ignore[no-untyped-def]
-    """Write metres to the nearest site, and to the street, at cell centres into a window."""
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _evaluate(  # type: ignore[no-untyped-def]
+    lines, cells, step, to, direct, blocks, row, column, metres, gap, table
+):
+    """See `evaluate`."""
     for b in blocks:
-        segments = cells.segment[cells.start[b] : cells.start[b + 1]]
-        table = np.empty((len(segments), _WIDTH))
-        _load(lines, to, direct, segments, table)
+        _load(lines, to, direct, cells.segment, cells.start[b], cells.start[b + 1], table)
         for cell in range(_CELLS):
             c = b * _CELLS + cell
-            candidates = cells.local[cells.first[c] : cells.first[c + 1]]
-            if len(candidates):
+            first, last = cells.first[c], cells.first[c + 1]
+            if first < last:
                 i = cells.row[b] * BLOCK + cell // BLOCK
                 j = cells.column[b] * BLOCK + cell % BLOCK
                 x, y = j * FINER * step, i * FINER * step
-                found = _at(table, candidates, direct, x, y)
-                metres[i - row, j - column], gap[i - row, j - column] = found
+                metres[i - row, j - column], gap[i - row, j - column] = _at(
+                    table, cells.local, first, last, direct, x, y
+                )

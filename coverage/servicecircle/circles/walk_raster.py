@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,7 @@ class WalkRaster:
                 here = self._meets(blocks, (r0, r1), (c0, c1))
                 if state[here].any():
                     metres = np.full((r1 - r0 + 1, c1 - c0 + 1), self.clip)
-                    within = (limit, STREET_M, self.clip, r0, c0, metres)
+                    within: Any = (limit, STREET_M, self.clip, r0, c0, metres)
                     fill(*known, blocks[here], state[here], *within)
                     yield Field(r0, c0, metres)
 
@@ -209,7 +209,7 @@ class WalkRaster:
             row, column = np.ascontiguousarray(part.T)
             street_m = STREET_M + self.clip
             found: tuple[NDArray, ...] = find_cells(
-                self._lines, self._grid, row, column, self.step, street_m
+                self._lines.segment, self._grid, row, column, self.step, street_m
             )
             return found
 
@@ -229,12 +229,17 @@ def _lines(streets: Streets) -> Lines:
     )
     per_metre = np.divide(steepest, metres, out=np.ones(len(metres)), where=metres > 0)
     both_ways = (net.edge_forward & net.edge_backward)[streets.edge]
+    dx, dy = grid.bx - grid.ax, grid.by - grid.ay
+    square = dx * dx + dy * dy
+    inverse = np.divide(1.0, square, out=np.zeros(len(square)), where=square > 0)
+    columns = [grid.ax, grid.ay, dx, dy, inverse, grid.rank]
+    for at_vertex in (net.vertex_offset, forward, backward):
+        columns += [at_vertex[begin], at_vertex[end] - at_vertex[begin]]
+    columns.append(np.where(both_ways, per_metre, np.inf))
+    edges = (net.edge_length, net.edge_effort[0], net.edge_forward, net.edge_backward)
     return Lines(
-        grid.ax, grid.ay, grid.bx, grid.by, grid.rank, streets.edge,
-        net.vertex_offset[begin], net.vertex_offset[end], forward[begin], forward[end],
-        backward[begin], backward[end], np.where(both_ways, per_metre, np.inf), net.edge_u,
-        net.edge_v, net.edge_length, net.edge_effort[0], net.edge_forward, net.edge_backward,
-    )  # fmt: skip
+        np.column_stack(columns), streets.edge, np.column_stack(edges), net.edge_u, net.edge_v
+    )
 
 
 def _direct(walk: Walk) -> Direct:

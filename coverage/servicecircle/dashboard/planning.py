@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from servicecircle.dashboard import inputs, results
+from servicecircle.dashboard import exports, inputs, results
 from servicecircle.dashboard.inputs import Inputs
 from servicecircle.dashboard.words import WORDS, Say
 from servicecircle.dashboard.worker import ORDER, Job
@@ -60,7 +60,7 @@ def page() -> None:
     with st.container(key="status"):  # always there: what follows keeps its place, and the map
         _status(say, space, asked)
     if space.result is not None:
-        results.show(say, space.result)
+        results.show(say, space.result, lambda result: exports.show(say, space, result))
 
 
 def _workspace() -> Workspace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -17,12 +18,13 @@ ROW_PX, LIST_ROWS = 35, 16  # a list shows so many rows, and scrolls beyond
 NOTES_OPEN = 2  # more notes than these start folded
 
 
-def show(say: Say, result: Result) -> None:
-    """Draw a result."""
+def show(say: Say, result: Result, below: Callable[[Result], None]) -> None:
+    """Draw a result; ``below`` its downloads stands what else can be had of it."""
     st.subheader(say("result", title=result.title))
     _figures(say, result)
     _notes(say, result)
     _downloads(say, result)
+    below(result)
     # not in a tab: a map that is laid out while it is hidden has no size, and breaks
     st.iframe(framed(result.page), height=MAP_HEIGHT, alt=" ".join(WORDS["map_alt"]))
     names = ("stations", "districts", "data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from servicecircle.dashboard.export_words import EXPORT_WORDS
 from servicecircle.errors import Lang
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -409,6 +410,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "file_stations": ("站点", "stations"),
     "file_all": ("全部结果", "plan"),
     "file_scenario": ("方案", "scenario"),
+    **EXPORT_WORDS,
 }
 
 

@@ -18,9 +18,11 @@ import pandas as pd
 
 from servicecircle import tables
 from servicecircle.dashboard.asked import Asked, Upload, own_names, scenario_of
+from servicecircle.dashboard.exporting import ExportJob
 from servicecircle.dashboard.words import WORDS
 from servicecircle.dashboard.worker import Job, Result
 from servicecircle.errors import PlannerError
+from servicecircle.export.targets import Options
 from servicecircle.streets.osm_file import OSM_SUFFIXES
 
 TABLE_SUFFIXES = (
@@ -49,6 +51,7 @@ class Workspace:
     job: Job | None = None
     result: Result | None = None
     error: PlannerError | None = None
+    export: ExportJob | None = None
     previews: dict[tuple[str, str], Preview | PlannerError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,9 +136,29 @@ class Workspace:
         if job.result is None:
             self.error = job.error or (PlannerError(*WORDS["unexpected"]) if job.crashed else None)
             return
+        self.cancel_export()
         if self.result is not None:
             shutil.rmtree(self.result.folder, ignore_errors=True)
         self.result = job.result
+
+    # --- exporting ---
+
+    def start_export(self, to: str, options: Options) -> None:
+        """Begin to export the result; an earlier export goes."""
+        self.cancel_export()
+        if self.result is not None:
+            self._count += 1
+            archive = self.result.folder / f"export-{self._count}.zip"
+            self.export = ExportJob(self.result.plan, to, options, archive)
+            self.export.start()
+
+    def cancel_export(self) -> None:
+        """Give up the running export, or let go of a finished one."""
+        if self.export is not None:
+            self.export.cancel()
+            if self.export.archive is not None:
+                self.export.archive.unlink(missing_ok=True)
+            self.export = None
 
 
 def _close(folder: Path, closed: threading.Event) -> None:

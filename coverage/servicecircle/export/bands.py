@@ -13,11 +13,15 @@ import numpy as np
 
 from servicecircle.errors import OutputError
 from servicecircle.export.export_plan import ExportPlan
+from servicecircle.export.tiles.outlines import Band
 from servicecircle.plan_circles import land_within, water_of
 from servicecircle.scenario import load_scenario
 from servicecircle.walking import Walking, sha256
 
+MAX_MINUTES = 120
 MAX_BANDS = 8
+OPACITY = 0.5
+NEAR, FAR = (0, 90, 62), (160, 205, 100)  # dark green for the shortest walk, light for the longest
 
 
 def bands_of(plan: ExportPlan, minutes: Sequence[float] = ()) -> gpd.GeoDataFrame:
@@ -26,6 +30,13 @@ def bands_of(plan: ExportPlan, minutes: Sequence[float] = ()) -> gpd.GeoDataFram
     EPSG:4326, one row per band, ascending; empty bands are left out. Raises `OutputError` where
     ``minutes`` are given and the plan's street file is not at its place any more.
     """
+    if len(minutes) > MAX_BANDS:
+        raise OutputError(f"时间圈至多 {MAX_BANDS} 层。", f"at most {MAX_BANDS} bands.")
+    if any(not 0 < m <= MAX_MINUTES for m in minutes):
+        raise OutputError(
+            f"时间圈的分钟数要大于 0，不超过 {MAX_MINUTES}。",
+            f"minutes of bands are above 0 and at most {MAX_MINUTES}.",
+        )
     if not minutes:
         stored = plan.circles[plan.circles["set"] == "plan"]
         table = stored[["minutes", "geometry"]].sort_values("minutes", ignore_index=True)
@@ -35,6 +46,17 @@ def bands_of(plan: ExportPlan, minutes: Sequence[float] = ()) -> gpd.GeoDataFram
         every = [np.arange(len(plan.stations))]
         table = land_within(walking, feet, every, sorted(set(minutes)), water_of(walking))[0]
     return table[~table.geometry.is_empty].reset_index(drop=True)
+
+
+def coloured(bands: gpd.GeoDataFrame) -> list[Band]:
+    """The bands as tiles draw them: the longest first and lightest, the shortest on top."""
+    share = np.linspace(0.0, 1.0, len(bands)) if len(bands) > 1 else np.array([0.3])
+    colours = np.round(np.outer(1 - share, NEAR) + np.outer(share, FAR)).astype(int).tolist()
+    drawn = [
+        Band(shape, (r, g, b), OPACITY, f"步行 {minutes:g} 分钟", float(minutes))
+        for minutes, shape, (r, g, b) in zip(bands["minutes"], bands.geometry, colours, strict=True)
+    ]
+    return drawn[::-1]
 
 
 def streets_of(plan: ExportPlan) -> Walking:

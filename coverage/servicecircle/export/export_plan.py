@@ -49,6 +49,10 @@ _OWN = {
     "remarks": ("remarks", "备注", "说明"),
 }
 _NAME_BYTES = 120
+_BROKEN = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
+    shapely.errors.GEOSException,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class ExportPlan:
             shapes = [shapely.geometry.shape(feature["geometry"]) for feature in features]
             table = pd.DataFrame(rows, columns=["set", "minutes", "main"])
             return gpd.GeoDataFrame(table, geometry=shapely.make_valid(shapes), crs="EPSG:4326")
-        except (OSError, ValueError, KeyError, TypeError, shapely.errors.GEOSException) as error:
+        except _BROKEN as error:
             raise OutputError(
                 f"{path}：读不了（{type(error).__name__}）。请用当前版本重新规划一次，再导出。",
                 f"{path}: cannot be read ({type(error).__name__}). Plan once more with this "

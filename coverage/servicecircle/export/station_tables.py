@@ -1,148 +1,204 @@
-"""Station tables for Gaode and Baidu: the open stations of a plan folder as XLSX and CSV.
+"""Station tables for uploading and for people: neutral sheets, and the providers' upload files.
 
 Coordinates are converted once, here; the datum stands in the file name, in a column, and on the
-first sheet. Every row says where it comes from: rows out of OpenStreetMap carry the ODbL.
+sheet 说明. Every row says where it comes from: rows out of OpenStreetMap carry the ODbL.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xlsxwriter
 
-from servicecircle.coordinates import from_wgs84, shift_applies
+from servicecircle.coordinates import DATUMS
 from servicecircle.errors import OutputError
-from servicecircle.plan_folder import write_csv
-from servicecircle.stored_plan import Stored, read_folder, unguarded
+from servicecircle.export.export_plan import OSM_NOTE, STATUS_WORDS, ExportPlan, writing
+from servicecircle.export.hours import parse_hours
+from servicecircle.export.links import station_links
+from servicecircle.export.plain_text import cell, csv_bytes, cut, legible, one_line
+from servicecircle.export.station_checks import findings
+from servicecircle.export.upload_fields import DATUM, LEFT_OPEN, LNG_LAT, UPLOADS, Upload
+from servicecircle.export.workbook import workbook
 
-OSM_NOTE = "上传或转发时须署名并遵守 ODbL 1.0"
-
-
-@dataclass(frozen=True)
-class Provider:
-    """A map provider: its name, and the datum of its coordinates."""
-
-    zh: str
-    datum: str
-    datum_zh: str
-
-
-PROVIDERS = {
-    "gaode": Provider("高德地图", "gcj02", "GCJ-02（高德、腾讯）"),
-    "baidu": Provider("百度地图", "bd09", "BD-09（百度）"),
+#: who the tables are for → what to call them, and the datums they come in
+TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "xlsx": ("站点标注表 station table", DATUMS),
+    "gaode": ("高德地图 Gaode", ("gcj02",)),
+    "baidu": ("百度地图 Baidu", ("bd09",)),
+    "tencent": ("腾讯地图 Tencent", ("gcj02",)),
+    "tianditu": ("天地图 Tianditu", ("wgs84",)),
 }
-
-#: column of the sheet → column of stations.csv
-COLUMNS = {
-    "编码": "site_id", "名称": "name", "类别": "kind", "地址": "address", "经度": "lng",
-    "纬度": "lat", "联系电话": "phone", "开放时间": "hours", "服务项目": "services",
-    "面积": "area_m2", "状态": "status",
+LINK_COLUMNS = {
+    "gaode": "地图链接（高德）", "baidu": "地图链接（百度）", "tencent": "地图链接（腾讯）",
 }  # fmt: skip
-_STATUS = {"existing": "已建", "required": "新建（必选）", "candidate": "新建"}
+DECIMALS = 7  # of degrees: within a centimetre
+_FORMATS = {"经度": "0.0000000", "纬度": "0.0000000", "面积": "0.##"}
+_SOURCES = ("规划单位提供", "OSM")
+_DISTRICT = "区县"  # for uploads that ask for it, not a column of the sheet
 
 
-def export_stations(folder: str | Path, to: str, *, area: str = "mainland") -> list[Path]:
-    """Write ``export/<title>-stations-<provider>-<datum>.xlsx`` and ``.csv`` into a plan folder.
+def write_tables(plan: ExportPlan, folder: Path, *, to: str) -> list[Path]:
+    """Write the station tables of one of `TARGETS` into a folder that exists; returns the paths.
 
-    ``to`` is a name in `PROVIDERS`. ``area`` decides once for the table whether the datum's shift
-    applies (`coordinates.shift_applies`). Returns the two paths. Raises `OutputError`.
+    ``<title>-stations[-<to>]-<datum>.xlsx`` and ``.csv``, once per datum that differs here, and for
+    providers with `UPLOADS` a ``<title>-upload-<name>-<datum>.csv`` with their field names, in
+    parts where the provider limits a file's size. The workbook's sheets: 站点, 待补正 (what to mend
+    before uploading), 说明. Raises `OutputError`.
     """
-    folder, provider = Path(folder), PROVIDERS[to]
-    stored = read_folder(folder)
-    table = station_sheet(stored, provider, area=area)
-    title = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", str(stored.scenario.get("title", "plan"))).strip(
-        " ._"
-    )
-    stem = f"{title[:60] or 'plan'}-stations-{to}-{provider.datum}"
-    target = folder / "export"
-    try:
-        target.mkdir(exist_ok=True)
-        xlsx, csv = target / f"{stem}.xlsx", target / f"{stem}.csv"
-        _write_xlsx(table, _about(stored, provider, table), xlsx)
-        write_csv(table, csv)
-    except (OSError, xlsxwriter.exceptions.XlsxWriterException) as error:
-        raise OutputError(
-            f"{target}：写不进去（{error}）。文件若在 Excel 中打开，请先关闭。",
-            f"{target}: cannot be written ({error}). Close the file if Excel has it open.",
-        ) from error
-    return [xlsx, csv]
-
-
-def station_sheet(stored: Stored, provider: Provider, *, area: str) -> pd.DataFrame:
-    """The sheet: one row per open station, coordinates in the provider's datum, six decimals."""
-    if not stored.stations:
-        raise OutputError(
-            "这个方案没有开放的站点，没有可导出的。",
-            "the plan opens no station: nothing to export.",
+    purpose, datums = TARGETS[to]
+    mend = findings(plan, _limits(to))
+    written = []
+    for datum in dict.fromkeys(plan.datum(datum) for datum in datums):
+        sheet = station_sheet(plan, datum)
+        name = "-".join([plan.stem, "stations", *([] if to == "xlsx" else [to]), datum])
+        about = pd.DataFrame(
+            [*plan.about(datum, purpose), *_about_uploads(to)], columns=["项目", "内容"]
         )
-    rows = pd.DataFrame(stored.stations)
-    lng, lat = rows["lng"].to_numpy(float), rows["lat"].to_numpy(float)
-    shifted = shift_applies(lng, lat, area)
-    x, y = from_wgs84(lng, lat, provider.datum, area="all" if shifted else "none")
-    sheet = pd.DataFrame(
-        {
-            zh: [unguarded(text) for text in rows[column]] if column in rows else ""
-            for zh, column in COLUMNS.items()
-        },
-        index=rows.index,
+        book = workbook(
+            {"站点": sheet, "待补正": mend, "说明": about}, footer=plan.licence, formats=_FORMATS
+        )
+        written += [
+            _write(folder / f"{name}.xlsx", book),
+            _write(folder / f"{name}.csv", csv_bytes(_as_text(sheet))),
+        ]
+        for upload in UPLOADS.get(to, ()):
+            written += _write_upload(plan, sheet, upload, folder, datum)
+    return written
+
+
+def station_sheet(plan: ExportPlan, datum: str) -> pd.DataFrame:
+    """The neutral table: a row per open station, texts legible, degrees to seven decimals."""
+    stations, links = plan.stations, station_links(plan)
+    lng, lat = plan.at(datum)
+    from_osm = stations["from_osm"].to_numpy(bool)
+    licence = (
+        f"{plan.attribution}；{OSM_NOTE[0]}"
+        if "OpenStreetMap" in plan.attribution
+        else plan.attribution
     )
-    sheet["经度"], sheet["纬度"] = np.round(x, 6), np.round(y, 6)
-    sheet["状态"] = rows["status"].map(_STATUS)
-    sheet["坐标系"] = provider.datum_zh if shifted else "WGS-84（大陆以外，未偏移）"
-    from_osm = _from_osm(rows)
-    sheet["来源"] = np.where(from_osm, "OSM 路网文件", "规划单位提供")
-    sheet["署名与许可"] = np.where(from_osm, _licence(stored), "")
-    return sheet
+    sheet: dict[str, object] = {
+        "编码": stations["site_id"],
+        "名称": stations["name"].map(cell),
+        "类别": stations["kind"].map(cell),
+        "地址": stations["address"].map(cell),
+        "经度": np.round(lng, DECIMALS),
+        "纬度": np.round(lat, DECIMALS),
+        "联系电话": stations["phone"].map(cell),
+        "开放时间": [cell(parse_hours(text).text_zh()) for text in stations["hours"]],
+        "服务项目": stations["services"].map(cell),
+        "面积": stations["area_m2"],
+        "共建单位": stations["partner"].map(cell),
+        "状态": stations["status"].map(STATUS_WORDS),
+        "备注": stations["remarks"].map(cell),
+        "坐标系": plan.datum_words(datum)[0],
+        "来源": np.array(_SOURCES, dtype=object)[from_osm.astype(int)],
+        "署名与许可": np.where(from_osm, licence, "").astype(object),
+    }
+    sheet |= {column: links[to] for to, column in LINK_COLUMNS.items()}
+    return pd.DataFrame(sheet, index=stations.index)
 
 
-def _from_osm(rows: pd.DataFrame) -> np.ndarray:
-    """Rows derived from OSM, as the contract names them: ids such as node/123 and way/123."""
-    return rows["site_id"].str.fullmatch(r"'?(node|way|relation)/\d+").to_numpy(bool)
+def upload_table(plan: ExportPlan, sheet: pd.DataFrame, upload: Upload, datum: str) -> pd.DataFrame:
+    """A provider's upload file as a table of text, fields named and cut as it documents them."""
+    degrees = {
+        name: [f"{value:.{upload.decimals}f}" for value in sheet[name]] for name in ("经度", "纬度")
+    }
+    pairs = [f"{x},{y}" for x, y in zip(degrees["经度"], degrees["纬度"], strict=True)]
+    special: dict[str, object] = {
+        **degrees,
+        LNG_LAT: pairs,
+        DATUM: upload.datums.get(datum, ""),
+        LEFT_OPEN: "",
+        _DISTRICT: plan.stations["district"].map(legible),
+    }
+    text = _as_text(sheet)
+    table = pd.DataFrame(
+        {field: special.get(column, text.get(column)) for field, column in upload.fields.items()},
+        index=sheet.index,
+    )
+    for field, limit in upload.limits.items():
+        table[field] = [cut(one_line(value), limit) for value in table[field]]
+    return table
 
 
-def _licence(stored: Stored) -> str:
-    """Whose the map's data are, and what follows where they are OpenStreetMap's."""
-    owner = str(stored.said["attribution"])
-    return f"{owner}；{OSM_NOTE}" if "OpenStreetMap" in owner else owner
+# --- files ----------------------------------------------------------------------------------------
 
 
-def _about(stored: Stored, provider: Provider, table: pd.DataFrame) -> list[tuple[str, str]]:
-    return [
-        ("标题 title", str(stored.scenario.get("title", ""))),
-        ("用途 for", provider.zh),
-        ("坐标系 datum", str(table["坐标系"].iloc[0]) if len(table) else provider.datum_zh),
-        ("站点数 stations", str(len(table))),
-        ("服务标准 standard", f"步行 {stored.said['minutes']:g} 分钟"),
-        ("来源 source", "出自 OSM 路网文件的行见“来源”列；其余由规划单位提供"),
-        ("署名与许可 licence", _licence(stored)),
-    ]
+def _write_upload(
+    plan: ExportPlan, sheet: pd.DataFrame, upload: Upload, folder: Path, datum: str
+) -> list[Path]:
+    parts = _parts(upload_table(plan, sheet, upload, datum), upload.max_bytes)
+    stem = f"{plan.stem}-upload-{upload.name}-{datum}"
+    names = [stem] if len(parts) == 1 else [f"{stem}-{i}" for i in range(1, len(parts) + 1)]
+    return [_write(folder / f"{n}.csv", part) for n, part in zip(names, parts, strict=True)]
 
 
-def _write_xlsx(table: pd.DataFrame, about: list[tuple[str, str]], path: Path) -> None:
-    """Two sheets, 站点 and 说明; text stays text, whatever it begins with."""
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
-        bold = book.add_format({"bold": True, "bg_color": "#DDEBE4", "border": 1})
-        degrees = book.add_format({"num_format": "0.000000"})
-        sheet = book.add_worksheet("站点")
-        sheet.freeze_panes(1, 0)
-        for column, name in enumerate(table.columns):
-            numeric = pd.api.types.is_numeric_dtype(table[name])
-            widest = max([len(str(v)) for v in table[name]] + [len(name)])
-            sheet.set_column(column, column, min(8 + 1.6 * widest, 48) if not numeric else 13)
-            sheet.write_string(0, column, name, bold)
-            for row, value in enumerate(table[name], start=1):
-                if numeric:
-                    sheet.write_number(row, column, float(value), degrees)
-                else:
-                    sheet.write_string(row, column, "" if pd.isna(value) else str(value))
-        notes = book.add_worksheet("说明")
-        notes.set_column(0, 0, 20)
-        notes.set_column(1, 1, 70)
-        for row, (label, text) in enumerate(about):
-            notes.write_string(row, 0, label, bold)
-            notes.write_string(row, 1, text)
+def _parts(table: pd.DataFrame, max_bytes: int | None) -> list[bytes]:
+    """A table as CSV files below a size, halved until each is."""
+    data = csv_bytes(table)
+    if max_bytes is None or len(data) < max_bytes:
+        return [data]
+    if len(table) == 1:
+        raise OutputError(
+            f"站点 {table.iloc[0, 0]!r} 的文字太多，一行就超过平台的文件大小。请缩短它的文字。",
+            f"Station {table.iloc[0, 0]!r}: its texts alone are larger than a file may be. "
+            "Shorten them.",
+        )
+    half = len(table) // 2
+    return [*_parts(table.iloc[:half], max_bytes), *_parts(table.iloc[half:], max_bytes)]
+
+
+def _write(path: Path, data: bytes) -> Path:
+    with writing(path) as beside:
+        beside.write_bytes(data)
+    return path
+
+
+def _as_text(sheet: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as text: degrees with all their decimals, nothing for NaN."""
+
+    def written(name: str, value: object) -> str:
+        if isinstance(value, str):
+            return value
+        number = float(value)  # type: ignore[arg-type]
+        if np.isnan(number):
+            return ""
+        return f"{number:.{DECIMALS}f}" if name in ("经度", "纬度") else f"{number:g}"
+
+    return pd.DataFrame(
+        {name: [written(str(name), value) for value in sheet[name]] for name in sheet},
+        index=sheet.index, dtype=object,
+    )  # fmt: skip
+
+
+# --- notes ----------------------------------------------------------------------------------------
+
+
+def _limits(to: str) -> dict[str, int]:
+    """Column → the characters that a provider's upload takes."""
+    return {
+        upload.fields[field]: limit
+        for upload in UPLOADS.get(to, ())
+        for field, limit in upload.limits.items()
+    }
+
+
+def _about_uploads(to: str) -> list[tuple[str, str]]:
+    """Lines for the sheet 说明 on a provider's upload files: fields, source, what was not tried."""
+    lines = []
+    for upload in UPLOADS.get(to, ()):
+        mapping = "；".join(
+            f"{field}={_column_words(column)}" for field, column in upload.fields.items()
+        )
+        lines += [
+            ("上传文件 upload", f"{upload.name}：{upload.words[0]}（{upload.words[1]}）"),
+            ("字段 fields", mapping),
+            ("文档 documented at", upload.source),
+            ("核实 verified", f"{upload.note[0]}。{upload.note[1]}"),
+        ]
+    return lines
+
+
+def _column_words(column: str) -> str:
+    return {LNG_LAT: "经度,纬度", DATUM: "坐标系代码", LEFT_OPEN: "（补填）"}.get(column, column)

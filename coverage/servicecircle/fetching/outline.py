@@ -77,6 +77,7 @@ def read_outline(path: str | Path) -> Outline:
         LookupError,
         TypeError,
         AttributeError,
+        RecursionError,
         shapely.GEOSException,
     ) as e:
         raise FetchError(

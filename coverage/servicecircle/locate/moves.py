@@ -12,11 +12,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+# typed: for every literal, numba compiles the function that is called with it once more
+OPEN: Any = np.int64(1)
+CLOSE: Any = np.int64(-1)
+FIRST: Any = np.int64(0)
+NONE: Any = np.int64(-1)
+TENURE: Any = np.int64(15)  # steps: a site that was closed is tabu for 5 and a random part of these
 
-@njit(cache=True, nogil=True)
+
+@njit(inline="always")
 def best_add(gain: Any, place: Any, cost: Any, price: Any, money: float, eps: float) -> int:
     """The closed site with the largest gain per price that the money allows, or -1."""
-    best, found = 0.0, -1
+    best, found = 0.0, NONE
     for j in range(len(gain)):
         affordable = place[j] < 0 and cost[j] <= money
         if affordable and gain[j] > eps and gain[j] / price[j] > best:
@@ -24,7 +31,7 @@ def best_add(gain: Any, place: Any, cost: Any, price: Any, money: float, eps: fl
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def best_swap(
     tables: Any, held: Any, place: Any, until: Any, cost: Any, money: float, now: int, aim: float
 ) -> Any:
@@ -33,7 +40,7 @@ def best_swap(
     ``tables`` are gain, loss and both; a site is tabu up to the step ``until[site]``.
     """
     gain, loss, both = tables
-    best, slot, site = -np.inf, -1, -1
+    best, slot, site = -np.inf, NONE, NONE
     for a in range(len(held)):
         if held[a] < 0:
             continue

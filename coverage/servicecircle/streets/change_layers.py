@@ -18,8 +18,9 @@ import shapely
 from numpy.typing import NDArray
 
 from servicecircle.coordinates import AREAS, DATUMS
+from servicecircle.raw_table import RawTable, cell_text
 from servicecircle.table_columns import MISSING, Columns, plain
-from servicecircle.table_files import RawTable, cell_text, read_raw
+from servicecircle.table_files import read_raw
 from servicecircle.table_positions import in_wgs84, polygons, present
 
 Path = str | PathLike[str]

@@ -201,21 +201,25 @@ def _trace(n_nodes: int, s: _Segments) -> _Chains:
     alike = (may_go[one] == may_return[other]) & (may_return[one] == may_go[other])
     inner = np.zeros(n_nodes, bool)
     inner[two[alike & (one // 2 != other // 2)]] = True
-    order, start = _string(half_from, by_node, indptr, inner)
+    order, start = (
+        np.empty(len(half_from) // 2, np.int64),
+        np.empty(len(half_from) // 2 + 1, np.int64),
+    )
+    chains = _string(half_from, by_node, indptr, inner, order, start, np.zeros(len(order), bool))
+    start = start[: chains + 1].copy()
     head = order[start[:-1]]
     return _Chains(order, start, may_go[head], may_return[head])
 
 
 @numba.njit(cache=True)
-def _string(half_from, by_node, indptr, inner):  # type: ignore[no-untyped-def]
-    """Walk from every junction along inner nodes; what is left then are rings without junction."""
-    n_half = len(half_from)
-    order = np.empty(n_half // 2, np.int64)
-    start = np.empty(n_half // 2 + 1, np.int64)
-    used = np.zeros(n_half // 2, np.bool_)
+def _string(half_from, by_node, indptr, inner, order, start, used):  # type: ignore[no-untyped-def]
+    """Walk from every junction along inner nodes; what is left then are rings without junction.
+
+    Fill ``order`` and ``start``, see `_Chains`; return how many chains there are.
+    """
     filled, chains = 0, 0
     for ring in range(2):
-        for h0 in range(n_half):
+        for h0 in range(len(half_from)):
             if used[h0 // 2] or (ring == 0 and inner[half_from[h0]]):
                 continue
             start[chains] = filled
@@ -233,7 +237,7 @@ def _string(half_from, by_node, indptr, inner):  # type: ignore[no-untyped-def]
                 if used[h // 2]:
                     break
     start[chains] = filled
-    return order, start[: chains + 1].copy()
+    return chains
 
 
 def _polylines(chains: _Chains, s: _Segments) -> dict[str, Ints | Floats]:
@@ -249,20 +253,24 @@ def _polylines(chains: _Chains, s: _Segments) -> dict[str, Ints | Floats]:
     way, number = np.full(len(node), -1), np.full(len(node), -1)
     way[at], number[at] = s.way[segment], s.number[segment]
     offset = np.zeros(len(node))
-    offset[at + 1] = _cumulate(s.metres[segment], chains.start)
+    offset[at + 1] = _cumulated(s.metres[segment], chains.start)
     return {"start": start, "node": node, "way": way, "segment": number, "offset": offset}
 
 
-@numba.njit(cache=True)
-def _cumulate(metres, start):  # type: ignore[no-untyped-def]
+def _cumulated(metres: Floats, start: Ints) -> Floats:
     """Running sums that begin anew at every chain, so that long files lose no digits."""
     within = np.empty(len(metres))
+    _cumulate(metres, start, within)
+    return within
+
+
+@numba.njit(cache=True)
+def _cumulate(metres, start, within):  # type: ignore[no-untyped-def]
     for chain in range(len(start) - 1):
         total = 0.0
         for k in range(start[chain], start[chain + 1]):
             total += metres[k]
             within[k] = total
-    return within
 
 
 def indptr_of(keys: NDArray[np.integer], n: int) -> Ints:

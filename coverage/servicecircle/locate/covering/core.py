@@ -87,11 +87,11 @@ def make_core(parent: Facts, into: Any = (), out: Any = ()) -> Core:
     spent = float(parent.cost[into].sum())
     free = parent.free & ~opened & (parent.cost <= parent.purse - spent)
     free[np.asarray(out, np.int64)] = False
-    hit = _size(parent.indptr, parent.indices, opened) > 0
+    hit = _meets(parent, opened)
     rest = parent.open & ~hit
     if parent.model != "lscp":
         rest &= parent.weight > 0
-    reached = _size(parent.indptr, parent.indices, free) > 0
+    reached = _meets(parent, free)
     gained = float(parent.weight[parent.open & hit].sum())
     facts = replace(
         parent,
@@ -106,7 +106,10 @@ def make_core(parent: Facts, into: Any = (), out: Any = ()) -> Core:
 def _merged(parent: Facts, rows: NDArray[np.bool_], lost: Any, free: NDArray[np.bool_]) -> Core:
     """Merge the chosen rows of the parent over its free sites that reach any of them."""
     mine = np.flatnonzero(rows)
-    indptr, indices, useful = _part(parent.indptr, parent.indices, mine, free)
+    indptr, useful = np.zeros(len(mine) + 1, np.int64), np.zeros(len(free), bool)
+    _count(parent.indptr, parent.indices, mine, free, indptr)
+    indices = np.empty(indptr[-1], np.int32)
+    _copy(parent.indptr, parent.indices, mine, free, indices, useful)
     sites, column = np.flatnonzero(useful), (np.cumsum(useful) - 1).astype(np.int32)
     indices = column[indices]
     first, group = merge_identical(indptr, indices, len(sites))
@@ -130,25 +133,37 @@ def _merged(parent: Facts, rows: NDArray[np.bool_], lost: Any, free: NDArray[np.
     )
 
 
+def _meets(parent: Facts, sites: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows any of the sites (a mask) covers."""
+    found = np.zeros(len(parent.open), bool)
+    _mark(parent.indptr, parent.indices, sites, found)
+    return found
+
+
+# arrays are made outside: in compiled functions they take their time to compile
+
+
 @njit(cache=True, nogil=True)
-def _size(indptr: Any, indices: Any, sites: Any) -> Any:
-    """How many of the sites (a mask) cover each row."""
-    out = np.zeros(len(indptr) - 1, np.int64)
-    for k in range(len(out)):
+def _mark(indptr: Any, indices: Any, sites: Any, found: Any) -> None:
+    """Mark the rows that any of the sites (a mask) covers."""
+    for k in range(len(found)):
         for e in range(indptr[k], indptr[k + 1]):
-            out[k] += sites[indices[e]]
-    return out
+            if sites[indices[e]]:
+                found[k] = True
 
 
 @njit(cache=True, nogil=True)
-def _part(indptr: Any, indices: Any, rows: Any, sites: Any) -> Any:
-    """CSR arrays of some rows over some sites, columns as they were, and the sites in use."""
-    ends, used = np.zeros(len(rows) + 1, np.int64), np.zeros(len(sites), np.bool_)
-    for i, k in enumerate(rows):
+def _count(indptr: Any, indices: Any, rows: Any, sites: Any, ends: Any) -> None:
+    """Where the entries of some rows over some sites (a mask) end, row after row."""
+    for i in range(len(rows)):
         ends[i + 1] = ends[i]
-        for e in range(indptr[k], indptr[k + 1]):
+        for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
             ends[i + 1] += sites[indices[e]]
-    out = np.empty(ends[-1], np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _copy(indptr: Any, indices: Any, rows: Any, sites: Any, out: Any, used: Any) -> None:
+    """Copy these entries, columns as they were, and mark the sites in use."""
     at = 0
     for k in rows:
         for e in range(indptr[k], indptr[k + 1]):
@@ -156,7 +171,6 @@ def _part(indptr: Any, indices: Any, rows: Any, sites: Any) -> Any:
                 out[at] = indices[e]
                 used[indices[e]] = True
                 at += 1
-    return ends, out, used
 
 
 def _facts(parent: Facts, matrix: sp.csr_matrix, weight: Floats, sites: Ints) -> Facts:

@@ -70,11 +70,12 @@ def merge_identical(indptr: Any, indices: Any, columns: int) -> tuple[Ints, Ints
     """
     if len(indptr) == 1:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    indptr = np.asarray(indptr, np.int64)  # one type, or the functions are compiled for each
     for seed in range(8):  # random keys per column; a collision is found out and tried again
         keys = np.random.default_rng(seed).integers(0, 2**63, columns, np.uint64)
-        _, first, group = np.unique(
-            _row_keys(indptr, indices, keys), return_index=True, return_inverse=True
-        )
+        sums = np.zeros(len(indptr) - 1, np.uint64)
+        _add_keys(indptr, indices, keys, sums)
+        _, first, group = np.unique(sums, return_index=True, return_inverse=True)
         order = np.argsort(first, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
@@ -85,13 +86,11 @@ def merge_identical(indptr: Any, indices: Any, columns: int) -> tuple[Ints, Ints
 
 
 @njit(cache=True, nogil=True)
-def _row_keys(indptr: Any, indices: Any, keys: Any) -> Any:
-    """The sum of each row's column keys, modulo 2**64."""
-    out = np.zeros(len(indptr) - 1, np.uint64)
+def _add_keys(indptr: Any, indices: Any, keys: Any, out: Any) -> None:
+    """Add up each row's column keys, modulo 2**64."""
     for k in range(len(out)):
         for e in range(indptr[k], indptr[k + 1]):
             out[k] += keys[indices[e]]
-    return out
 
 
 @njit(cache=True, nogil=True)

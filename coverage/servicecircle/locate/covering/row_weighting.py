@@ -15,6 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.covering.core import Core
+from servicecircle.locate.draws import below, draws_of
+from servicecircle.locate.moves import CLOSE, NONE, OPEN
 
 Ints = NDArray[np.int64]
 
@@ -46,22 +48,22 @@ class RowWeighting:
         self.best = np.zeros(sites, np.bool_)
         self.best[start] = True
         self.value = float(cost[start].sum())
-        self.rng = np.random.default_rng(seed)
+        self.draws = draws_of(seed)
         _open_all(self.problem, self.state, np.asarray(start, np.int64))
 
     def run(self, work: int) -> Ints:
         """The cheapest plan met so far, after about ``work`` more elementary updates."""
-        self.value = _exchange(self.problem, self.state, self.best, self.value, work, self.rng)
+        self.value = _exchange(self.problem, self.state, self.best, self.value, work, self.draws)
         return np.flatnonzero(self.best)
 
 
 @njit(cache=True, nogil=True)
 def _open_all(problem: Any, state: Any, start: Any) -> None:
     for site in start:
-        _flip(problem, state, site, 1)
+        _flip(problem, state, site, OPEN)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _flip(problem: Any, state: Any, site: int, sign: int) -> int:
     """Open (1) or close (-1) a site and update all that depends on it; the work it took."""
     rp, ri, cp, ci, _, _ = problem
@@ -92,12 +94,12 @@ def _flip(problem: Any, state: Any, site: int, sign: int) -> int:
     return work + cp[site + 1] - cp[site]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _least_missed(problem: Any, state: Any, but: int) -> int:
     """The open site with the least loss per price, or -1; of equal ones the one open longest."""
     price = problem[5]
     loss, opened, since = state[4], state[5], state[6]
-    best, found = np.inf, -1
+    best, found = np.inf, NONE
     for i in range(len(price)):
         if opened[i] and i != but:
             ratio = loss[i] / price[i]
@@ -106,7 +108,7 @@ def _least_missed(problem: Any, state: Any, but: int) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _most_wanted(problem: Any, state: Any, row: int, room: float) -> int:
     """The closed site of a row with the most gain per price within ``room``, or -1.
 
@@ -114,7 +116,7 @@ def _most_wanted(problem: Any, state: Any, row: int, room: float) -> int:
     """
     rp, ri, cp, ci, cost, price = problem
     gain, since, touched = state[3], state[6], state[7]
-    best, found = -1.0, -1
+    best, found = -1.0, NONE
     for e in range(rp[row], rp[row + 1]):
         i = ri[e]
         ratio = gain[i] / price[i]
@@ -131,30 +133,38 @@ def _most_wanted(problem: Any, state: Any, row: int, room: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _exchange(problem: Any, state: Any, saved: Any, best: float, work: int, rng: Any) -> float:
+def _exchange(problem: Any, state: Any, saved: Any, best: float, work: int, draws: Any) -> float:
     """Exchanges below the cost of the best plan; plans that cover all go to ``saved``."""
-    rp, ri, _, _, cost, _ = problem
+    rp, ri, cost = problem[0], problem[1], problem[4]
     heavy, gain, opened, loose, numbers = state[2], state[3], state[5], state[8], state[10]
     while work > 0 and len(loose) > 0:
         while numbers[LOOSE] == 0:
-            money = np.sum(cost[opened])
-            if money < best or (money == best and np.sum(opened) < np.sum(saved)):
+            money, sites, before = 0.0, 0, 0
+            for i in range(len(cost)):
+                money += cost[i] if opened[i] else 0.0
+                sites += opened[i]
+                before += saved[i]
+            if money < best or (money == best and sites < before):
                 best = money
-                saved[:] = opened
-            work -= _flip(problem, state, _least_missed(problem, state, -1), -1) + len(cost)
+                for i in range(len(cost)):
+                    saved[i] = opened[i]
+            work -= _flip(problem, state, _least_missed(problem, state, NONE), CLOSE) + len(cost)
         site = _least_missed(problem, state, numbers[LAST])
         if site >= 0:
-            work -= _flip(problem, state, site, -1)
+            work -= _flip(problem, state, site, CLOSE)
         numbers[NOW] += 1
-        room = best - 1e-9 * max(1.0, best) - np.sum(cost[opened])
+        spent = 0.0
+        for i in range(len(cost)):
+            spent += cost[i] if opened[i] else 0.0
+        room = best - 1e-9 * max(1.0, best) - spent
         work -= 2 * len(cost)
         while numbers[LOOSE] > 0:
-            row = loose[rng.integers(0, numbers[LOOSE])]
+            row = loose[below(draws, numbers[LOOSE])]
             site = _most_wanted(problem, state, row, room)
             work -= rp[row + 1] - rp[row] + 10
             if site < 0:
                 break
-            work -= _flip(problem, state, site, 1)
+            work -= _flip(problem, state, site, OPEN)
             numbers[LAST] = site
             room -= cost[site]
         for a in range(numbers[LOOSE]):

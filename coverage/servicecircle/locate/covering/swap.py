@@ -16,7 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from servicecircle.locate.covering.core import Core
-from servicecircle.locate.moves import best_add, best_swap
+from servicecircle.locate.draws import below, draws_of
+from servicecircle.locate.moves import CLOSE, FIRST, OPEN, TENURE, best_add, best_swap
 
 EPS = 1e-9  # of the total weight: smaller gains are rounding
 
@@ -65,10 +66,12 @@ def _search(core: Core, start: Any, steps: int, seed: int, by_price: bool) -> ND
         np.zeros(core.shape[1], np.int64),  # until: the step up to which a site is tabu
         np.array([0.0, f.purse, 0.0]),  # covered weight, money left, slots in use
     )
-    return np.sort(_tabu_swap(problem, state, start, steps, np.random.default_rng(seed)))
+    saved = np.full(limit, -1)
+    _tabu_swap(problem, state, start, steps, saved, draws_of(seed))
+    return np.sort(saved[saved >= 0])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
     """Open (sign 1) or close (-1) a site in a slot, and update all that depends on it."""
     rp, ri, cp, ci, w, cost, _ = problem
@@ -94,60 +97,68 @@ def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
                 both[lone, ri[r]] -= sign * w[k]
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _restore(problem: Any, state: Any, saved: Any) -> None:
     """Go back to a saved plan."""
     held = state[5]
     for a in range(len(held)):
         if held[a] >= 0 and held[a] != saved[a]:
-            _change(problem, state, a, held[a], -1)
+            _change(problem, state, a, held[a], CLOSE)
     for a in range(len(held)):
         if held[a] != saved[a]:
-            _change(problem, state, a, saved[a], 1)
+            _change(problem, state, a, saved[a], OPEN)
 
 
-@njit(cache=True, nogil=True)
-def _kick(problem: Any, state: Any, now: int, rng: Any) -> None:
+@njit(inline="always")
+def _kick(problem: Any, state: Any, now: int, draws: Any) -> None:
     """Put random sites into up to a third of the slots, and keep the old ones out for a while."""
     cost, n = problem[5], len(problem[5])
     held, place, until, tally = state[5], state[6], state[7], state[8]
-    until[:] = 0
-    for _ in range(2 + rng.integers(0, max(1, len(held) // 3))):
-        a, i = rng.integers(0, len(held)), rng.integers(0, n)
+    for j in range(n):
+        until[j] = 0
+    for _ in range(2 + below(draws, len(held) // 3)):
+        a, i = below(draws, len(held)), below(draws, n)
         if held[a] >= 0:
-            until[held[a]] = now + 5 + rng.integers(0, 15)
-            _change(problem, state, a, held[a], -1)
+            until[held[a]] = now + 5 + below(draws, TENURE)
+            _change(problem, state, a, held[a], CLOSE)
         if held[a] < 0 and place[i] < 0 and cost[i] <= tally[1]:
-            _change(problem, state, a, i, 1)
+            _change(problem, state, a, i, OPEN)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _fill(problem: Any, state: Any, eps: float) -> None:
     """Add sites as long as one gains and fits."""
     gain, held, place, tally = state[2], state[5], state[6], state[8]
     while tally[2] < len(held):
         site = best_add(gain, place, problem[5], problem[6], tally[1], eps)
         if site < 0:
-            return
-        slot = 0
+            break
+        slot = FIRST
         while held[slot] >= 0:
             slot += 1
-        _change(problem, state, slot, site, 1)
+        _change(problem, state, slot, site, OPEN)
 
 
 @njit(cache=True, nogil=True)
-def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> Any:
-    """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps."""
-    cost, (held, place, until, tally) = problem[5], state[5:]
-    eps = EPS * problem[4].sum()
+def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, saved: Any, draws: Any) -> None:
+    """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps.
+
+    The best plan goes to ``saved``, slot by slot.
+    """
+    cost, held, place, until, tally = problem[5], state[5], state[6], state[7], state[8]
+    eps = 0.0
+    for w in problem[4]:
+        eps += w
+    eps *= EPS
     for slot in range(len(start)):
-        _change(problem, state, slot, start[slot], 1)
-    best, saved, stalled, now = -1.0, held.copy(), 0, 0
+        _change(problem, state, slot, start[slot], OPEN)
+    best, stalled, now = -1.0, 0, 0
     while True:
         _fill(problem, state, eps)
         if tally[0] > best + eps or best < 0:
             best, stalled = tally[0], 0
-            saved[:] = held
+            for a in range(len(held)):
+                saved[a] = held[a]
         if now >= steps > 0:
             break
         aim = best - tally[0] + eps
@@ -157,10 +168,9 @@ def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> An
         now, stalled = now + 1, stalled + 1
         if site < 0 or stalled > 50 + 5 * len(held):
             _restore(problem, state, saved)
-            _kick(problem, state, now, rng)
+            _kick(problem, state, now, draws)
             stalled = 0
             continue
-        until[held[slot]] = now + 5 + rng.integers(0, 15)
-        _change(problem, state, slot, held[slot], -1)
-        _change(problem, state, slot, site, 1)
-    return saved[saved >= 0]
+        until[held[slot]] = now + 5 + below(draws, TENURE)
+        _change(problem, state, slot, held[slot], CLOSE)
+        _change(problem, state, slot, site, OPEN)

@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 
 from servicecircle.locate.distance.median_core import Ints, MedianCore
-from servicecircle.locate.moves import best_add, best_swap
+from servicecircle.locate.draws import below, draws_of
+from servicecircle.locate.moves import CLOSE, FIRST, OPEN, TENURE, best_add, best_swap
 
 EPS = 1e-10  # of the plan's value: smaller savings are rounding
 
@@ -52,10 +53,12 @@ def _search(core: MedianCore, start: Any, steps: int, seed: int, by_price: bool)
         np.zeros(n, np.int64),  # until: the step up to which a site is tabu
         np.array([0.0, core.purse, 0.0]),  # value, money, slots in use
     )
-    return np.sort(_tabu_swap(problem, state, start, steps, np.random.default_rng(seed)))
+    saved = np.full(limit, -1)
+    _tabu_swap(problem, state, start, steps, saved, draws_of(seed))
+    return np.sort(saved[saved >= 0])
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _begin(problem: Any, state: Any, start: Any) -> None:
     """Open the sites of ``start``, all at once, and set up the tables."""
     w, cost = problem[6], problem[8]
@@ -70,7 +73,7 @@ def _begin(problem: Any, state: Any, start: Any) -> None:
         tally[0] += w[i] * d1[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _count_row(problem: Any, state: Any, i: int, sign: float) -> None:
     """Put a row into the tables (sign 1), or take it out (-1)."""
     indptr, site, near, w = problem[0], problem[1], problem[2], problem[6][i] * sign
@@ -88,7 +91,7 @@ def _count_row(problem: Any, state: Any, i: int, sign: float) -> None:
             both[a, j] += w * (d2[i] - max(near[e], d1[i]))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _find_two(problem: Any, state: Any, i: int) -> None:
     """Find a row's two nearest open sites anew."""
     indptr, site, near, top = problem[0], problem[1], problem[2], problem[7]
@@ -107,7 +110,7 @@ def _find_two(problem: Any, state: Any, i: int) -> None:
             return
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload]
 def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
     """Open (sign 1) or close (-1) a site in a slot, and update all that depends on it."""
     starts, row, far, w, cost = problem[3], problem[4], problem[5], problem[6], problem[8]
@@ -127,59 +130,64 @@ def _change(problem: Any, state: Any, slot: int, site: int, sign: int) -> None:
             tally[0] += w[i] * d1[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _restore(problem: Any, state: Any, saved: Any) -> None:
     """Go back to a saved plan."""
     held = state[7]
     for a in range(len(held)):
         if held[a] >= 0 and held[a] != saved[a]:
-            _change(problem, state, a, held[a], -1)
+            _change(problem, state, a, held[a], CLOSE)
     for a in range(len(held)):
         if held[a] != saved[a]:
-            _change(problem, state, a, saved[a], 1)
+            _change(problem, state, a, saved[a], OPEN)
 
 
-@njit(cache=True, nogil=True)
-def _kick(problem: Any, state: Any, now: int, rng: Any) -> None:
+@njit(inline="always")
+def _kick(problem: Any, state: Any, now: int, draws: Any) -> None:
     """Put random sites into up to a third of the slots, and keep the old ones out for a while."""
     cost, n = problem[8], len(problem[8])
-    held, place, until, tally = state[7:]
-    until[:] = 0
-    for _ in range(2 + rng.integers(0, max(1, len(held) // 3))):
-        a, j = rng.integers(0, len(held)), rng.integers(0, n)
+    held, place, until, tally = state[7], state[8], state[9], state[10]
+    for j in range(n):
+        until[j] = 0
+    for _ in range(2 + below(draws, len(held) // 3)):
+        a, j = below(draws, len(held)), below(draws, n)
         if held[a] >= 0:
-            until[held[a]] = now + 5 + rng.integers(0, 15)
-            _change(problem, state, a, held[a], -1)
+            until[held[a]] = now + 5 + below(draws, TENURE)
+            _change(problem, state, a, held[a], CLOSE)
         if held[a] < 0 and place[j] < 0 and cost[j] <= tally[1]:
-            _change(problem, state, a, j, 1)
+            _change(problem, state, a, j, OPEN)
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _fill(problem: Any, state: Any, eps: float) -> None:
     """Add sites as long as one gains and fits."""
     gain, held, place, tally = state[4], state[7], state[8], state[10]
     while tally[2] < len(held):
         site = best_add(gain, place, problem[8], problem[9], tally[1], eps * abs(tally[0]))
         if site < 0:
-            return
-        slot = 0
+            break
+        slot = FIRST
         while held[slot] >= 0:
             slot += 1
-        _change(problem, state, slot, site, 1)
+        _change(problem, state, slot, site, OPEN)
 
 
 @njit(cache=True, nogil=True)
-def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> Any:
-    """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps."""
-    cost, (held, place, until, tally) = problem[8], state[7:]
+def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, saved: Any, draws: Any) -> None:
+    """Greedy from ``start`` and, with steps, tabu moves; without, swaps until none helps.
+
+    The best plan goes to ``saved``, slot by slot.
+    """
+    cost, held, place, until, tally = problem[8], state[7], state[8], state[9], state[10]
     _begin(problem, state, start)
-    best, saved, stalled, now = np.inf, held.copy(), 0, 0
+    best, stalled, now = np.inf, 0, 0
     while True:
         _fill(problem, state, EPS)
         eps = EPS * abs(tally[0])
         if tally[0] < best - eps:
             best, stalled = tally[0], 0
-            saved[:] = held
+            for a in range(len(held)):
+                saved[a] = held[a]
         if now >= steps > 0:
             break
         aim = tally[0] - best + eps
@@ -189,10 +197,9 @@ def _tabu_swap(problem: Any, state: Any, start: Any, steps: int, rng: Any) -> An
         now, stalled = now + 1, stalled + 1
         if site < 0 or stalled > 50 + 5 * len(held):
             _restore(problem, state, saved)
-            _kick(problem, state, now, rng)
+            _kick(problem, state, now, draws)
             stalled = 0
             continue
-        until[held[slot]] = now + 5 + rng.integers(0, 15)
-        _change(problem, state, slot, held[slot], -1)
-        _change(problem, state, slot, site, 1)
-    return saved[saved >= 0]
+        until[held[slot]] = now + 5 + below(draws, TENURE)
+        _change(problem, state, slot, held[slot], CLOSE)
+        _change(problem, state, slot, site, OPEN)

@@ -1,0 +1,224 @@
+"""``export --to …``: what is written for whom. A plan folder in, files under its ``export/`` out.
+
+    gaode baidu tencent tianditu   station tables, links and QR codes, tiles and their pages
+    kml ovital geojson gpkg xlsx   stations (and circles) for other programs
+    signs report                   for the door, and for the decision
+
+Each target has a folder of its own, the datum in its name: ``export/gaode-gcj02/``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from servicecircle.errors import Lang, Note
+from servicecircle.export.bands import bands_of, coloured
+from servicecircle.export.export_plan import ExportPlan, read_plan
+from servicecircle.export.tiles.metadata import Metadata
+from servicecircle.steps import Progress, silent
+
+
+class Provider(NamedTuple):
+    """A map provider: what it is called, and the datum of its maps."""
+
+    words: Note
+    datum: str
+
+
+PROVIDERS = {
+    "gaode": Provider(("高德地图", "Gaode"), "gcj02"),
+    "baidu": Provider(("百度地图", "Baidu"), "bd09"),
+    "tencent": Provider(("腾讯地图", "Tencent"), "gcj02"),
+    "tianditu": Provider(("天地图", "Tianditu"), "wgs84"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to export. Everything has a default that suits most.
+
+    ``area`` and ``federation`` as in `read_plan`; ``bands``: minutes of the circles to draw, by
+    default the plan's standards; ``tiles``: whether to draw them at all; ``zooms``: (least, most)
+    of the tiles, by default after the data; ``sharp``: also tiles of 512 pixels, for fine screens;
+    ``archives``: of ``mbtiles``, ``pmtiles``; ``paper``: of the signs, a4 or a3.
+    """
+
+    area: str = "mainland"
+    federation: str = ""
+    bands: tuple[float, ...] = ()
+    tiles: bool = True
+    zooms: tuple[int, int] | None = None
+    sharp: bool = False
+    archives: tuple[str, ...] = ()
+    paper: str = "a4"
+    lang: Lang = "zh"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One export under way; ``notes`` collects what the planner should know."""
+
+    plan: ExportPlan
+    options: Options
+    progress: Progress
+    notes: list[Note]
+
+    def counted(self, step: str) -> Callable[[int, int], None]:
+        """A listener of (done, total) that tells the progress of a step."""
+        return lambda done, total: self.progress(step, done / max(total, 1))
+
+
+class Exported(NamedTuple):
+    """What there is to open, files and folders, and what to know about it."""
+
+    paths: list[Path]
+    notes: list[Note]
+
+
+Write = Callable[[Run], list[Path]]
+
+
+def export(
+    folder: str | Path, to: str, options: Options | None = None, progress: Progress | None = None
+) -> Exported:
+    """Write one of `TARGETS` into ``<folder>/export/``.
+
+    An export of the same kind is replaced. Raises `OutputError` where the folder is no plan or
+    cannot be written, `QuestionError` for zooms that cannot be drawn, and `KeyError` for an unknown
+    target.
+    """
+    write = TARGETS[to]
+    options = options or Options()
+    plan = read_plan(folder, area=options.area, federation=options.federation)
+    run = Run(plan, options, progress or silent, [])
+    if to != "report" and not plan.shifted:
+        run.notes.append(_UNSHIFTED)
+    return Exported(write(run), run.notes)
+
+
+_UNSHIFTED: Note = (
+    "站点不在大陆范围内（或指定了 --area none）：坐标按 WGS-84 写出，没有偏移。"
+    "若当地地图有偏移，请用 --area all。",
+    "The stations lie outside the mainland (or --area none was given): positions are WGS-84, "
+    "without a shift. Where the local map is shifted, use --area all.",
+)
+
+
+def _provider(to: str) -> Write:
+    def write(run: Run) -> list[Path]:
+        from servicecircle.export.qr import write_qr  # noqa: PLC0415
+
+        folder = run.plan.target(f"{to}-{run.plan.datum(PROVIDERS[to].datum)}")
+        written = _station_tables(run, folder, to)
+        if to != "tianditu":  # which has no links that open a place by its coordinates
+            run.progress("codes", None)
+            written += write_qr(run.plan, folder, to=to)
+        return written + (_tiles(run, folder, to) if run.options.tiles else [])
+
+    return write
+
+
+def _station_tables(run: Run, folder: Path, to: str) -> list[Path]:
+    from servicecircle.export.station_checks import findings  # noqa: PLC0415
+    from servicecircle.export.station_tables import write_tables  # noqa: PLC0415
+
+    run.progress("stations", None)
+    written = write_tables(run.plan, folder, to=to)
+    if n := len(findings(run.plan)):
+        run.notes.append(
+            (
+                f"站点资料有 {n} 处缺漏或不清楚，见工作表“待补正”；请补正后再上传地图平台。",
+                f"The stations' data lack or garble {n} things: see the sheet 待补正, and mend "
+                "them before uploading.",
+            )
+        )
+    return written
+
+
+def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
+    """Tiles in the provider's grid, the pages that show them, and archives where asked for."""
+    from servicecircle.export.tiles import archives  # noqa: PLC0415
+    from servicecircle.export.tiles.grids import GRIDS  # noqa: PLC0415
+    from servicecircle.export.tiles.pyramid import write_tiles  # noqa: PLC0415
+    from servicecircle.export.viewers import SHARP_FOLDER, write_viewers  # noqa: PLC0415
+
+    plan, options, datum = run.plan, run.options, PROVIDERS[to].datum
+    if options.archives:
+        archives.require_xyz(GRIDS[datum])  # before hours of drawing
+    bands = coloured(bands_of(plan, options.bands))
+    written = []
+    for scale, name in ((2, SHARP_FOLDER), (1, "tiles")):
+        if scale == 2 and not options.sharp:
+            shutil.rmtree(folder / name, ignore_errors=True)  # an earlier one
+            continue
+        run.progress("tiles", None)
+        tiles = write_tiles(
+            bands, folder / name, GRIDS[datum], shifted=plan.shifted, zooms=options.zooms,
+            scale=scale, metadata=_metadata(plan, datum), progress=run.counted("tiles"),
+        )  # fmt: skip
+        written.append(folder / name)
+    run.progress("pages", None)
+    written += write_viewers(plan, folder, to=to, datum=datum, tiles=tiles)
+    packers = {"mbtiles": archives.write_mbtiles, "pmtiles": archives.write_pmtiles}
+    for name, pack in packers.items():
+        path = folder / f"{plan.stem}-{plan.datum(datum)}.{name}"
+        path.unlink(missing_ok=True)  # an earlier export's
+        if name in options.archives:
+            run.progress("archives", None)
+            pack(tiles, path)
+            written.append(path)
+    return written
+
+
+def _metadata(plan: ExportPlan, datum: str) -> Metadata:
+    about = plan.about(datum, "服务圈瓦片 tiles of the service circles")
+    return Metadata(plan.title, plan.licence, "\n".join(f"{name}：{text}" for name, text in about))
+
+
+def _layer(to: str) -> Write:
+    def write(run: Run) -> list[Path]:
+        from servicecircle.export import layers  # noqa: PLC0415
+
+        run.progress("layers", None)
+        return {
+            "kml": layers.write_kml,
+            "ovital": layers.write_ovital,
+            "geojson": layers.write_geojson,
+            "gpkg": layers.write_geopackage,
+        }[to](run.plan, run.plan.target(to))
+
+    return write
+
+
+def _tables(run: Run) -> list[Path]:
+    return _station_tables(run, run.plan.target("xlsx"), "xlsx")
+
+
+def _signs(run: Run) -> list[Path]:
+    from servicecircle.export.signs import write_signs  # noqa: PLC0415
+
+    run.progress("signs", None)
+    return write_signs(
+        run.plan, run.plan.target("signs"), paper=run.options.paper,
+        progress=run.counted("signs"), notes=run.notes,
+    )  # fmt: skip
+
+
+def _report(run: Run) -> list[Path]:
+    from servicecircle.export.report import write_report  # noqa: PLC0415
+
+    folder = run.plan.target("report")
+    return write_report(run.plan, folder, lang=run.options.lang, progress=run.progress)
+
+
+TARGETS: dict[str, Write] = {
+    **{name: _provider(name) for name in PROVIDERS},
+    **{name: _layer(name) for name in ("kml", "ovital", "geojson", "gpkg")},
+    "xlsx": _tables,
+    "signs": _signs,
+    "report": _report,
+}

@@ -1,0 +1,139 @@
+"""What the pages show: tiles, legend, stations and origin, as one JSON value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from servicecircle.coordinates import BAND_FROM_DEG, LL2MC
+from servicecircle.errors import Note
+from servicecircle.export.export_plan import STATUS_WORDS, ExportPlan
+from servicecircle.export.plain_text import cut, legible, one_line
+from servicecircle.export.tiles.metadata import TileSet
+
+DIGITS = 7  # of a degree: a centimetre
+MOST_NAME, MOST_TEXT = 120, 1000  # characters shown
+_TEXTS = ("address", "services", "hours", "phone", "district", "kind")
+
+
+class Provider(NamedTuple):
+    """A map provider: its name, the grid of its maps, where a key comes from."""
+
+    name: Note
+    grid: str
+    key_from: Note
+
+
+PROVIDERS = {
+    "gaode": Provider(
+        ("高德地图", "Gaode (AMap)"),
+        "gcj02",
+        (
+            "高德开放平台 console.amap.com → 应用管理 → 添加 Key，服务平台选“Web端(JS API)”",
+            "console.amap.com → applications → add a key for “Web (JS API)”",
+        ),
+    ),
+    "baidu": Provider(
+        ("百度地图", "Baidu Maps"),
+        "bd09",
+        (
+            "百度地图开放平台 lbsyun.baidu.com → 控制台 → 创建应用，类型选“浏览器端”",
+            "lbsyun.baidu.com → console → new application of the type “browser”",
+        ),
+    ),
+    "tencent": Provider(
+        ("腾讯地图", "Tencent Maps"),
+        "gcj02",
+        (
+            "腾讯位置服务 lbs.qq.com → 控制台 → 应用管理 → 添加 key，启用 JavaScript API",
+            "lbs.qq.com → console → applications → add a key with the JavaScript API",
+        ),
+    ),
+    "tianditu": Provider(
+        ("天地图", "Tianditu"),
+        "wgs84",
+        (
+            "天地图控制台 console.tianditu.gov.cn → 创建新应用，类型选“浏览器端”",
+            "console.tianditu.gov.cn → new application of the type “browser”",
+        ),
+    ),
+}
+
+
+def contents(
+    plan: ExportPlan, *, to: str, datum: str, tiles: TileSet, sharp: bool = False
+) -> dict[str, Any]:
+    """The JSON value of both pages. Texts are legible, and cut where endless; not escaped."""
+    provider = PROVIDERS.get(to)
+    lng, lat = plan.at(datum)
+    said: dict[str, Any] = {
+        "title": cut(one_line(plan.title), MOST_NAME),
+        "to": to,
+        "provider": provider.name if provider else None,
+        "keyFrom": provider.key_from if provider else None,
+        "datum": plan.datum_words(datum),
+        "grid": tiles.grid.name,
+        "zooms": tiles.zooms,
+        "bounds": tiles.bounds_datum or _around(lng, lat),
+        "ranges": _ranges(tiles),
+        "sharp": sharp,
+        "legend": _legend(tiles.legend),
+        "stations": _stations(plan, lng, lat),
+        "attribution": one_line(plan.attribution),
+        "about": [(a, legible(b)) for a, b in plan.about(datum, "服务圈瓦片浏览")],
+    }
+    if tiles.grid.y_up:  # the plane of Baidu's grid, as coordinates.py has it
+        said["ll2mc"] = {"from": BAND_FROM_DEG.tolist(), "bands": LL2MC.tolist()}
+    return said
+
+
+def _around(lng: Any, lat: Any) -> tuple[float, float, float, float]:
+    return float(lng.min()), float(lat.min()), float(lng.max()), float(lat.max())
+
+
+def _ranges(tiles: TileSet) -> dict[str, tuple[int, int, int, int]]:
+    """Per zoom the first and last x and y that can hold a tile: nothing beyond is asked for."""
+    if tiles.bounds_datum is None:
+        return {}
+    west, south, east, north = tiles.bounds_datum
+    found = {}
+    for zoom in range(tiles.zooms[0], tiles.zooms[1] + 1):
+        x, y = tiles.grid.tile_of_degrees([west, east], [south, north], zoom)
+        found[str(zoom)] = (int(x.min()), int(y.min()), int(x.max()), int(y.max()))
+    return found
+
+
+def _legend(legend: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The bands, the topmost first; in English their minutes, where these tell them apart."""
+    minutes = [band["minutes"] for band in legend]
+    apart = None not in minutes and len(set(minutes)) == len(minutes)
+    return [
+        {
+            "name": (name := one_line(str(band["name"])), f"{m:g} min" if apart else name),
+            "colour": band["colour"],
+            "opacity": band["opacity"],
+        }
+        for band, m in zip(reversed(legend), reversed(minutes), strict=True)
+    ]
+
+
+def _stations(plan: ExportPlan, lng: Any, lat: Any) -> list[dict[str, Any]]:
+    table = plan.stations
+    at = np.round(np.column_stack([lng, lat]), DIGITS).tolist()
+    rows = []
+    for place, row in zip(at, table.to_dict("records"), strict=True):
+        texts = {name: cut(legible(str(row[name])), MOST_TEXT) for name in _TEXTS}
+        rows.append(
+            {
+                "id": str(row["site_id"]),
+                "name": cut(one_line(str(row["name"])), MOST_NAME) or str(row["site_id"]),
+                "at": place,
+                "new": bool(row["new"]),
+                "status": STATUS_WORDS.get(str(row["status"]), str(row["status"])),
+                "osm": bool(row["from_osm"]),
+                **{name: text for name, text in texts.items() if text},
+            }
+        )
+    return rows

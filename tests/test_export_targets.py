@@ -1,0 +1,225 @@
+"""``servicecircle export``: every target from outside, and the attack table through them all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from commands import Command, start
+from hostile import hostile_plan
+from plans import main_street, saved
+from servicecircle.errors import OutputError
+from servicecircle.export.targets import PROVIDERS, TARGETS, Options, export
+from servicecircle.steps import EXPORT_STEPS
+
+ALL = tuple(TARGETS)
+QUICK = Options(zooms=(13, 15))
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    work = tmp_path_factory.mktemp("street")
+    return saved(main_street(work, new_sites=2), work / "plan")
+
+
+@pytest.fixture
+def folder(planned, tmp_path):
+    return shutil.copytree(planned, tmp_path / "plan")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_contracts_targets_are_there():
+    assert {*PROVIDERS, "kml", "ovital", "xlsx", "report", "signs"} <= set(TARGETS)
+    assert set(PROVIDERS) == {"gaode", "baidu", "tencent", "tianditu"}
+
+
+@pytest.mark.parametrize("to", ALL)
+def test_every_target_from_the_command_line(run, folder, to):
+    before = content(folder)
+    done = run("export", "plan", "--to", to, "--zoom", "13-15")
+    assert done.code == 0, done.err
+    said = [line for line in done.out.splitlines() if line.startswith("已写出：")]
+    assert said
+    for line in said:
+        path = Path(line.removeprefix("已写出：").split("（")[0])
+        assert path.exists() and path.parts[:2] == ("plan", "export")
+    (target,) = (folder / "export").iterdir()
+    assert target.name.startswith(to)
+    after = {name: data for name, data in content(folder).items() if name in before}
+    assert after == before  # the plan itself stays as it was
+    assert [path for path in folder.rglob("*") if path.name.startswith(".")] in (
+        [], [folder / "export" / target.name / "tiles" / ".tiles.lock"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("to", ALL)
+def test_the_same_plan_gives_the_same_files(folder, tmp_path, to):
+    export(folder, to, QUICK)
+    first = content(folder / "export")
+    export(folder, to, QUICK)  # in the place of the first
+    assert content(folder / "export") == first
+    copy = shutil.copytree(folder, tmp_path / "b", ignore=shutil.ignore_patterns("export"))
+    export(copy, to, QUICK)
+    other = content(copy / "export")
+    assert set(other) == set(first)
+    for name, data in other.items():
+        if name.endswith((".gpkg", "journal")):  # SQLite and GDAL write when they were made
+            continue
+        assert data == first[name], name
+
+
+def test_several_targets_at_once_and_progress_in_words(run, folder):
+    done = run("export", "plan", "--to", "kml,geojson、kml")
+    assert done.code == 0
+    assert {p.name for p in (folder / "export").iterdir()} == {"kml", "geojson"}
+    assert EXPORT_STEPS["layers"][0] in done.err
+    english = run("--lang", "en", "export", "plan", "--to", "kml")
+    assert "written: " in english.out and EXPORT_STEPS["layers"][1] in english.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--to", "google"], "gaode | baidu"),
+        (["--to", ""], "gaode | baidu"),
+        (["--to", "kml,google"], "gaode | baidu"),
+        (["--to", "kml", "--area", "hk"], "mainland | all | none"),
+        (["--to", "signs", "--paper", "a5"], "a4 | a3"),
+        (["--to", "gaode", "--zoom", "high"], "10-17"),
+        (["--to", "gaode", "--zoom", "9-3"], "9"),
+        (["--to", "gaode", "--zoom", "3-99"], "99"),
+        (["--to", "gaode", "--bands", "five"], "5,10,15"),
+        (["--to", "gaode", "--bands", "0"], "大于 0"),
+        (["--to", "gaode", "--bands", "1,2,3,4,5,6,7,8,9"], "至多"),
+    ],
+)
+def test_options_that_make_no_sense(run, folder, options, words):
+    done = run("export", "plan", *options)
+    assert done.code == 2
+    assert words in done.err and "Traceback" not in done.err
+
+
+def test_a_folder_that_is_no_plan(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        done = run("export", name, "--to", "gaode")
+        assert done.code == 2 and "plan.json" in done.err
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_tiles_can_be_left_out_or_packed_too(folder):
+    export(folder, "gaode", Options(tiles=False))
+    names = content(folder / "export")
+    assert not [name for name in names if name.endswith("index.html") or "/tiles/" in name]
+    export(folder, "gaode", Options(zooms=(14, 15), sharp=True, archives=("mbtiles", "pmtiles")))
+    names = content(folder / "export")
+    assert {Path(name).suffix for name in names} >= {".mbtiles", ".pmtiles", ".html", ".png"}
+    assert any("tiles@2x" in name for name in names)
+    with pytest.raises(OutputError, match=r"百度|Baidu|bd09"):
+        export(folder, "baidu", Options(zooms=(14, 15), archives=("mbtiles",)))
+
+
+def test_the_datum_is_in_the_folders_name(folder):
+    export(folder, "baidu", Options(tiles=False, area="all"))
+    export(folder, "baidu", Options(tiles=False, area="none"))
+    assert {p.name for p in (folder / "export").iterdir()} == {"baidu-bd09", "baidu-wgs84"}
+
+
+def test_ctrl_c_among_the_tiles_goes_on_where_it_broke(folder, tmp_path):
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    export(whole, "gaode", Options(zooms=(13, 21)))
+    running = start(
+        "export", "plan", "--to", "gaode", "--zoom", "13-21", cwd=folder.parent,
+        start_new_session=True,
+    )  # fmt: skip
+    tiles = folder / "export" / "gaode-wgs84" / "tiles"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not list(tiles.glob("*/*/*.png")):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    try:
+        _, err = running.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        raise
+    assert running.returncode in (0, 130) and "Traceback" not in err.decode()
+    export(folder, "gaode", Options(zooms=(13, 21)))
+    ours, theirs = (content(f / "export" / "gaode-wgs84" / "tiles") for f in (folder, whole))
+    pictures = {name for name in theirs if name.endswith(".png")}
+    assert {name for name in ours if name.endswith(".png")} == pictures and pictures
+    assert all(ours[name] == theirs[name] for name in pictures)
+
+
+# --- the attack table -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory):
+    work = tmp_path_factory.mktemp("attack")
+    folder = hostile_plan(work)
+    before = set(work.rglob("*"))
+    for to in ALL:
+        export(folder, to, Options(area="all", zooms=(13, 14)))
+    return work, folder, before
+
+
+def test_nothing_is_written_outside_the_export(attacked):
+    work, folder, before = attacked
+    inside = folder / "export"
+    made = set(work.rglob("*")) - before
+    assert made and all(path == inside or inside in path.parents for path in made)
+    for path in made:
+        assert path.name.isprintable() and len(path.name.encode()) < 256
+        assert not set(path.name) & set('<>:"\\|?*') and not path.name.endswith((".", " "))
+        assert path.name.split(".")[0].upper() not in {"CON", "NUL", "AUX", "PRN", "COM1", "LPT1"}
+
+
+def test_every_file_is_what_its_name_says(attacked):
+    _, folder, _ = attacked
+    kinds = set()
+    for path in (p for p in (folder / "export").rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        kinds.add(path.suffix)
+        if path.suffix in (".json", ".geojson"):
+            json.loads(data)
+        elif path.suffix in (".kml", ".svg"):
+            ElementTree.fromstring(data)
+        elif path.suffix in (".xlsx", ".docx"):
+            with zipfile.ZipFile(path) as book:
+                assert book.testzip() is None
+                for name in book.namelist():
+                    if name.endswith((".xml", ".rels")):
+                        ElementTree.fromstring(book.read(name))
+                    assert ".." not in name and not name.startswith("/")
+                    assert b"<f>" not in book.read(name)  # no formula anywhere
+        elif path.suffix == ".png":
+            assert data.startswith(b"\x89PNG")
+        elif path.suffix == ".pdf":
+            assert data.startswith(b"%PDF") and b"/JavaScript" not in data
+        elif path.suffix in (".csv", ".txt", ".html"):
+            data.decode("utf-8-sig")
+    assert kinds >= {
+        ".xlsx", ".csv", ".png", ".html", ".json", ".kml", ".txt", ".geojson", ".gpkg", ".pdf",
+        ".docx",
+    }  # fmt: skip
