@@ -245,6 +245,8 @@ def test_the_workbook_holds_the_same_figures_as_numbers(made):
             assert line[3] / line[2] == pytest.approx(row["covered_share"])
     stations = pd.read_csv(folder / "stations.csv", dtype={"site_id": str}, encoding="utf-8-sig")
     rows = {row[1]: row for row in cells(xlsx, "站点")[1:]}
+    for sheet_of in openpyxl.load_workbook(xlsx):
+        assert f["attribution"] in sheet_of.oddFooter.left.text
     assert set(rows) == set(f["chosen"])
     for row in stations.itertuples():
         assert rows[row.site_id][16:18] == [row.covers_weight, row.only_covers_weight]
@@ -324,7 +326,7 @@ def test_headings_contents_captions_and_fonts(town, tmp_path):
     ]  # fmt: skip
     numerals = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一"]
     entries = [f"{n}、{text}" for n, text in zip(numerals, headings, strict=True)]
-    assert paper.styled("TOC1") == entries
+    assert paper.styled("toc1") == entries
     anchors = {link.get(f"{W}anchor") for link in paper.body.iter(f"{W}hyperlink")}
     marks = {mark.get(f"{W}name") for mark in paper.body.iter(f"{W}bookmarkStart")}
     assert anchors == marks and len(marks) == len(headings)
@@ -376,7 +378,7 @@ def _made(folder: Path) -> Path:
 def test_in_english_nothing_of_ours_is_chinese(town, tmp_path):
     paper, xlsx = written(town, tmp_path, "en")
     assert paper.styled("Heading1")[0] == "The question"
-    assert paper.styled("TOC1")[0] == "1. The question"
+    assert paper.styled("toc1")[0] == "1. The question"
     assert paper.tables()["The main figures"][2][2] == share(said(town)["covered_share"])
     text = re.sub("站点[CE]\\d|西区|东区", "", paper.text)
     assert not re.search("[\u3000-\u9fff\uff00-\uffef]", text), re.findall(

@@ -23,7 +23,7 @@ from servicecircle.plan import FAR_GAP_M, Plan
 from servicecircle.plan_circles import circles_geojson
 from servicecircle.raw_table import cell_text
 from servicecircle.scenario import Scenario, scenario_toml
-from servicecircle.stored_plan import SCHEMA
+from servicecircle.stored_plan import FORMULA_SIGNS, SCHEMA
 
 try:
     import fcntl
@@ -40,7 +40,6 @@ _STATION_COLUMNS = (
     "covers_weight", "only_covers_weight",
 )  # fmt: skip
 _OUR_COLUMNS = (*_STATION_COLUMNS, "geometry", "layer", "gap_m", "snapped")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _NAME_BYTES = 200  # file systems allow 255
 _HIDDEN = ".servicecircle-"  # what is being built, until it is whole
@@ -247,7 +246,7 @@ def guard(text: str) -> str:
 
     Plain numbers such as ``-1`` stay as they are: they compute nothing.
     """
-    if text.startswith(_FORMULA) and not _PLAIN_NUMBER.fullmatch(text):
+    if text.startswith(FORMULA_SIGNS) and not _PLAIN_NUMBER.fullmatch(text):
         return "'" + text
     return text
 

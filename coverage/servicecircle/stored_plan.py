@@ -30,6 +30,8 @@ from servicecircle.unpacking.excess import ExcessError
 from servicecircle.unpacking.parquet_files import require_sane_parquet
 
 SCHEMA = "servicecircle-plan/1"
+#: what makes a spreadsheet compute a cell; some read the full-width signs likewise
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
 MAX_DISTANCES = 200_000_000  # demand × site, 8 bytes each; models of minutes take up to 20 million
 
@@ -209,7 +211,7 @@ def read_folder(folder: Path) -> Stored:
 
 def unguarded(text: str) -> str:
     """A cell of ``stations.csv`` without the quote mark that keeps spreadsheets from computing."""
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t", "\r") else text
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_SIGNS else text
 
 
 def _rows(lines: Iterable[list[str]]) -> list[dict[str, str]]:

@@ -28,7 +28,6 @@ _HOSTILE = re.compile(  # controls but tab and line feed; surrogates; turning on
     + "]"
 )
 _JOINS_ON = frozenset("\u200d\ufe0e\ufe0f")  # a text does not end with one of these
-_WIDE_FORMULA = ("＝", "＋", "－", "＠")  # some spreadsheets read these as signs
 
 
 def legible(text: str) -> str:
@@ -65,10 +64,6 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     """A table of text as CSV for Excel: UTF-8 with BOM, no cell that becomes a formula."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
-    writer.writerow([_guarded(str(name)) for name in table.columns])
-    writer.writerows([_guarded(str(value)) for value in row] for row in table.to_numpy(object))
+    writer.writerow([guard(str(name)) for name in table.columns])
+    writer.writerows([guard(str(value)) for value in row] for row in table.to_numpy(object))
     return file.getvalue().encode("utf-8-sig")
-
-
-def _guarded(text: str) -> str:
-    return "'" + text if text.startswith(_WIDE_FORMULA) else guard(text)

@@ -12,7 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from servicecircle.export.plain_text import cell
-from servicecircle.export.report.numbers import EXCEL
+from servicecircle.export.report.numbers import EXCEL, clean
 
 _OPTIONS = {
     "strings_to_formulas": False,
@@ -21,6 +21,8 @@ _OPTIONS = {
     "nan_inf_to_errors": False,
 }
 _WIDEST = 48
+_A4 = 9  # the format's number for it
+_FOOTER = 100  # characters; the format allows 255 with every & doubled
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class Field:
 
 
 class Book:
-    """A workbook being written."""
+    """A workbook being written; ``footer`` is printed at the foot of every page."""
 
-    def __init__(self, path: Path, lang: str) -> None:
+    def __init__(self, path: Path, lang: str, *, footer: str) -> None:
+        self._footer = clean(footer, _FOOTER).replace("&", "&&")
         self._book = xlsxwriter.Workbook(str(path), _OPTIONS)
         self._book.set_properties({"created": dt.datetime(1980, 1, 1), "author": "servicecircle"})
         font = {"font_name": "等线" if lang == "zh" else "Calibri", "font_size": 11}
@@ -57,7 +60,8 @@ class Book:
 
     def sheet(self, name: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]]) -> Any:
         """A table with a frozen heading and a filter; None and NaN leave a cell empty."""
-        sheet = self._book.add_worksheet(name)
+        sheet = self._printable(name)
+        sheet.repeat_rows(0)
         rows = [tuple(row) for row in rows]
         sheet.freeze_panes(1, 0)
         for column, field in enumerate(fields):
@@ -73,7 +77,7 @@ class Book:
 
     def pairs(self, name: str, lines: Iterable[tuple[str, str]]) -> Any:
         """A sheet of labels and texts."""
-        sheet = self._book.add_worksheet(name)
+        sheet = self._printable(name)
         sheet.set_column(0, 0, 24)
         sheet.set_column(1, 1, 90)
         for row, (label, text) in enumerate(lines):
@@ -109,6 +113,14 @@ class Book:
         chart.set_legend({"position": "bottom"})
         chart.set_size({"width": 640, "height": 160 + 34 * rows})
         sheet.insert_chart(1, 9, chart)
+
+    def _printable(self, name: str) -> Any:
+        sheet = self._book.add_worksheet(name)
+        sheet.set_landscape()
+        sheet.set_paper(_A4)
+        sheet.fit_to_pages(1, 0)
+        sheet.set_footer(f"&L{self._footer}&R&P / &N")
+        return sheet
 
     def close(self) -> None:
         """Write the file. Raises `xlsxwriter`'s errors and `OSError`."""

@@ -167,7 +167,7 @@ class Paper:
     def contents(self, title: str) -> None:
         """The place of the table of contents; `save` fills it in."""
         self._doc.add_paragraph(clean(title), "Contents Title")
-        self._contents = self._doc.add_paragraph(style="TOC 1")
+        self._contents = self._doc.add_paragraph(style="toc 1")
 
     def _fill_contents(self) -> None:
         """All headings, as a field that Word builds anew (with page numbers) when it is asked to.
@@ -178,7 +178,7 @@ class Paper:
         place = self._contents
         paragraphs = [place]
         for _ in self._headings[1:]:
-            paragraphs.append(self._doc.add_paragraph(style="TOC 1"))
+            paragraphs.append(self._doc.add_paragraph(style="toc 1"))
             paragraphs[-2]._p.addnext(paragraphs[-1]._p)
         _mark(place, "begin")
         _instruction(place, 'TOC \\o "1-1" \\h \\z \\u')

@@ -30,7 +30,7 @@ _STYLES: dict[str, tuple[str, float, bool, Any, float, float, float, bool]] = {
     "Heading 1": (HEAD, 15, False, None, 14, 6, 1.2, True),
     "Heading 2": (HEAD, 13, False, None, 10, 4, 1.2, True),
     "Contents Title": (HEAD, 15, False, ALIGN.CENTER, 6, 6, 1.2, True),
-    "TOC 1": (BODY, 12, False, None, 0, 0, 1.4, False),
+    "toc 1": (BODY, 12, False, None, 0, 0, 1.4, False),
     "Caption": (HEAD, 10, False, ALIGN.CENTER, 4, 4, 1.1, False),
     "Figure": (BODY, 10, False, ALIGN.CENTER, 4, 0, 1.0, True),
     "Table Text": (BODY, 9.5, False, None, 1.5, 1.5, 1.05, False),
@@ -78,7 +78,8 @@ def chinese_numeral(number: int) -> str:
 def _style(doc: Any, name: str) -> Any:
     if name in [style.name for style in doc.styles]:
         return doc.styles[name]
-    made = doc.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
+    # Word knows "toc 1" as its own, and sets new contents in it
+    made = doc.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH, builtin=name == "toc 1")
     made.base_style = doc.styles["Normal"]
     made.quick_style = True
     return made

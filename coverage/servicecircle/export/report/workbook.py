@@ -23,7 +23,7 @@ CHART_ROWS = 60
 
 def write_workbook(report: Report, path: Path) -> None:
     """Write the workbook. Raises `OSError` and `xlsxwriter`'s errors."""
-    book = Book(path, report.lang)
+    book = Book(path, report.lang, footer=report.facts.plan.licence)
     say = report.say
     book.pairs(
         say("说明", "About"),
