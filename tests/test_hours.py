@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hostile
-from servicecircle.export.hours import Hours, parse_hours
+from servicecircle.export.stations.hours import Hours, parse_hours
 
 MON_FRI, WEEK = range(5), range(7)
 

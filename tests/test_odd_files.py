@@ -11,7 +11,7 @@ from osmium.osm.mutable import Node, Relation, Way
 from servicecircle import plan_folder
 from servicecircle.check import check_folder
 from servicecircle.errors import NetworkError, OutputError
-from servicecircle.export.station_tables import export_stations
+from servicecircle.export.targets import export
 from servicecircle.maps import map_html
 from servicecircle.places import read_districts_of, read_places, read_water
 from servicecircle.plan import Plan, make_plan
@@ -151,7 +151,7 @@ def test_a_plan_without_stations_has_nothing_to_export(tmp_path):
     plan = planned(tmp_path, "t.osm", new_sites=0)
     folder = plan_folder.save(plan, tmp_path / "none", map_html=lambda _: "")
     with pytest.raises(OutputError, match="nothing to export"):
-        export_stations(folder, "gaode")
+        export(folder, "gaode")
 
 
 def test_a_linked_osm_file_keeps_its_name(tmp_path):

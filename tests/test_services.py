@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from hostile import TEXTS
-from servicecircle.export import services
-from servicecircle.export.services import ICON_UNITS, Service, known_services, parse_services
+from servicecircle.export.stations import services
+from servicecircle.export.stations.services import (
+    ICON_UNITS,
+    Service,
+    known_services,
+    parse_services,
+)
 
 EXPECTED = {
     "": [],

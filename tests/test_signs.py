@@ -27,9 +27,9 @@ from servicecircle.coordinates import bd09_to_wgs84, gcj02_to_wgs84
 from servicecircle.errors import OutputError
 from servicecircle.export.export_plan import read_plan
 from servicecircle.export.fonts import VARIABLE, chinese_font
-from servicecircle.export.services import known_services
 from servicecircle.export.signs import PAPERS, write_signs
 from servicecircle.export.signs import writing as signs_writing
+from servicecircle.export.stations.services import known_services
 
 MM = 72 / 25.4  # points per millimetre
 SAFE_MM = 3

@@ -17,12 +17,12 @@ import hostile
 from servicecircle import bundled, plan_folder
 from servicecircle.coordinates import bd09_to_wgs84, from_wgs84, gcj02_to_wgs84
 from servicecircle.errors import OutputError
-from servicecircle.export import station_tables
 from servicecircle.export.export_plan import DATUM_WORDS, read_plan
 from servicecircle.export.plain_text import CELL_UNITS, ELLIPSIS, MARK, cell, cut, legible
-from servicecircle.export.station_checks import findings
-from servicecircle.export.station_tables import TARGETS, station_sheet, write_tables
-from servicecircle.export.upload_fields import UPLOADS
+from servicecircle.export.stations import tables as station_tables
+from servicecircle.export.stations.checks import findings
+from servicecircle.export.stations.tables import TARGETS, station_sheet, write_tables
+from servicecircle.export.stations.upload_fields import UPLOADS
 from servicecircle.plan import make_plan
 from servicecircle.scenario import OSM_ATTRIBUTION, load_scenario
 from servicecircle.tables import read_sites

@@ -19,9 +19,9 @@ import shapely
 
 from servicecircle.coordinates import DATUMS
 from servicecircle.export.export_plan import STATUS_WORDS, ExportPlan, cannot_write, writing
-from servicecircle.export.hours import parse_hours
 from servicecircle.export.kml import Folder, Place, Style, kml_document
 from servicecircle.export.plain_text import cell, legible, one_line
+from servicecircle.export.stations.hours import parse_hours
 
 STATION_DECIMALS = 7
 CIRCLE_DECIMALS = 6  # what circles.geojson has

@@ -123,8 +123,8 @@ def _provider(to: str) -> Write:
 
 
 def _station_tables(run: Run, folder: Path, to: str) -> list[Path]:
-    from servicecircle.export.station_checks import findings  # noqa: PLC0415
-    from servicecircle.export.station_tables import write_tables  # noqa: PLC0415
+    from servicecircle.export.stations.checks import findings  # noqa: PLC0415
+    from servicecircle.export.stations.tables import write_tables  # noqa: PLC0415
 
     run.progress("stations", None)
     written = write_tables(run.plan, folder, to=to)

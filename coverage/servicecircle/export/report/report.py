@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from servicecircle.dashboard.words import WORDS
 from servicecircle.errors import Lang, Note
 from servicecircle.export.fonts import Font
 from servicecircle.export.report.document import TEXT_WIDTH_MM, Paper
 from servicecircle.export.report.facts import Facts
 from servicecircle.export.report.map_pictures import Maps
 from servicecircle.export.report.numbers import number
+from servicecircle.plan_words import PLAN_WORDS
 from servicecircle.profiles import PROFILES
 from servicecircle.steps import UNITS
 
@@ -38,8 +38,8 @@ class Report:
         return self.say(*both)
 
     def word(self, key: str, **values: object) -> str:
-        """The dashboard's words for something, without their markup."""
-        text = self.pick(WORDS[key])
+        """A plan's words for something (`PLAN_WORDS`), without their markup."""
+        text = self.pick(PLAN_WORDS[key])
         text = (text.format(**values) if values else text).replace("**", "").replace("`", "")
         return self.moving(text)
 

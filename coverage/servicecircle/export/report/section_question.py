@@ -92,7 +92,7 @@ def model_words(report: Report) -> tuple[str, str]:
 
 
 def asked(report: Report) -> str:
-    """The question in one sentence, in the dashboard's words."""
+    """The question in one sentence, in a plan's words."""
     q, facts = report.facts.scenario.question, report.facts
     speed = facts.said["speed_kmh"]
     how = {"minutes": q.minutes, "speed": speed, "city": clean(facts.plan.title, 60)}

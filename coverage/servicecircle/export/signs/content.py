@@ -14,11 +14,11 @@ import numpy as np
 from servicecircle.errors import Note
 from servicecircle.export.export_plan import ExportPlan
 from servicecircle.export.fonts import VARIABLE, Font
-from servicecircle.export.hours import parse_hours
 from servicecircle.export.links import DATUMS, MAKERS
 from servicecircle.export.plain_text import MARK, cut, one_line
 from servicecircle.export.qr import qr_matrix
-from servicecircle.export.services import Service, parse_services
+from servicecircle.export.stations.hours import parse_hours
+from servicecircle.export.stations.services import Service, parse_services
 
 HOTLINE = "12351"  # 全国工会服务热线
 WELCOME = "户外劳动者服务站点"

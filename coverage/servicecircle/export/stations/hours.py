@@ -14,7 +14,8 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from servicecircle.errors import Note
-from servicecircle.export.hours_words import (
+from servicecircle.export.plain_text import cut, one_line
+from servicecircle.export.stations.hours_words import (
     DAY,
     HOLIDAYS,
     WEEK,
@@ -23,7 +24,6 @@ from servicecircle.export.hours_words import (
     UnclearError,
     tokens_of,
 )
-from servicecircle.export.plain_text import cut, one_line
 
 MAX_CHARACTERS = 300
 _ZH = (*(f"周{c}" for c in "一二三四五六日"), "节假日")

@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 
 from servicecircle.errors import Note
 from servicecircle.export.export_plan import ExportPlan
-from servicecircle.export.hours import parse_hours
 from servicecircle.export.plain_text import MARK, legible, one_line
+from servicecircle.export.stations.hours import parse_hours
 
 SAME_PLACE_M = 1.0
 METRES_PER_DEGREE = 111_320.0

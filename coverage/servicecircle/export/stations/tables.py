@@ -14,12 +14,12 @@ import pandas as pd
 from servicecircle.coordinates import DATUMS
 from servicecircle.errors import OutputError
 from servicecircle.export.export_plan import OSM_NOTE, STATUS_WORDS, ExportPlan, writing
-from servicecircle.export.hours import parse_hours
 from servicecircle.export.links import station_links
 from servicecircle.export.plain_text import cell, csv_bytes, cut, legible, one_line
-from servicecircle.export.station_checks import findings
-from servicecircle.export.upload_fields import DATUM, LEFT_OPEN, LNG_LAT, UPLOADS, Upload
-from servicecircle.export.workbook import workbook
+from servicecircle.export.stations.checks import findings
+from servicecircle.export.stations.hours import parse_hours
+from servicecircle.export.stations.upload_fields import DATUM, LEFT_OPEN, LNG_LAT, UPLOADS, Upload
+from servicecircle.export.stations.workbook import workbook
 
 #: who the tables are for → what to call them, and the datums they come in
 TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -1,0 +1,1 @@
+"""What is told of stations: tables and what to mend in them, upload fields, hours, services."""
