@@ -30,9 +30,9 @@ class Section:
     name: str
     measured: str  # how, in a few words
     packages: tuple[str, ...]  # peers, and parts that do the work
-    picture: Path
-    shows: str
-    lines: str  # what the lines below the table are about
+    picture: Path | None = None
+    shows: str = ""
+    lines: str = ""  # what the lines below the table are about
 
     @property
     def begin(self) -> str:
@@ -53,13 +53,12 @@ class Section:
             *_table(rows),
             "",
             f"{self.measured} {when}, {machine()}; {versions(self.packages)}.",
-            "",
-            f"![{self.shows}]({self.picture.relative_to(ROOT).as_posix()})",
-            "",
-            self.lines,
-            "",
-            *(f"- {line}" for result in results for line in result.profile),
         ]
+        if self.picture is not None:
+            lines += ["", f"![{self.shows}]({self.picture.relative_to(ROOT).as_posix()})"]
+        if self.lines:
+            profile = [f"- {line}" for result in results for line in result.profile]
+            lines += ["", self.lines, "", *profile]
         return "\n".join(lines)
 
     def write(self, readme: Path, results: Sequence[CaseResult]) -> None:
@@ -73,7 +72,8 @@ class Section:
             raise BenchmarkError(f"{readme} lacks the markers {self.begin} … {self.end}")
         new = f"{before}{self.begin}\n{self.text(results)}\n{self.end}{after}"
         readme.write_text(new, encoding="utf-8")
-        shutil.copyfile(work_folder() / self.picture.name, self.picture)
+        if self.picture is not None:
+            shutil.copyfile(work_folder() / self.picture.name, self.picture)
 
 
 REACH = Section(
@@ -92,6 +92,12 @@ LOCATE = Section(
     picture=PICTURES / "locate_gap.png",
     shows="Gap between plan and bound over the seconds, one line per question, log-log",
     lines="How each answer came about:",
+)
+
+EXPORT = Section(
+    name="export",
+    measured="Medians of three runs, two threads, each in a fresh process with its code compiled.",
+    packages=("coord-convert", "eviltransform", "numpy", "numba", "shapely"),
 )
 
 

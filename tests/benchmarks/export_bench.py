@@ -1,14 +1,15 @@
-"""Tiles of 300 stations' circles over 20 × 20 km: tiles a second, kilobytes a tile, memory.
+"""Datums against the scalar packages; tiles of 300 stations' circles: a second, size, memory.
 
-    uv run python tests/benchmarks/tile_bench.py [--quick] [--rounds N]
+    uv run python tests/benchmarks/export_bench.py [--quick] [--rounds N] [--write]
 
-The layer is real: the dissolved service circles of 300 stations (5, 10 and 15 minutes; stations at
-seeded junctions of the streets) in the middle of Porto. Two zooms, @2x and the default ranges are
-written by a fresh process each, with two threads, from shapes to the finished folder. *Rim* tiles
-have a border in them, *full* ones lie within one band; empty ones are never made. Wall time is told
-beside CPU time, for others may use the machine. Folders are kept until the end: ext4 is slow to
-make files where many have just been removed, and that is not what is measured. Set
-``SERVICECIRCLE_BENCHMARKS`` where the system's temporary folder is crowded, for the same reason.
+``--write`` puts the results between the markers of README.md. The tiles' layer is real: the
+dissolved service circles of 300 stations (5, 10 and 15 minutes; stations at seeded junctions of the
+streets) in the middle of Porto. Two zooms, @2x and the default ranges are written by a fresh
+process each, with two threads, from shapes to the finished folder. *Rim* tiles have a border in
+them, *full* ones lie within one band; empty ones are never made. Wall time is told beside CPU time,
+for others may use the machine. Folders are kept until the end: ext4 is slow to make files where
+many have just been removed, and that is not what is measured. Set ``SERVICECIRCLE_BENCHMARKS``
+where the system's temporary folder is crowded, for the same reason.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' folder
 
 from benchmarks.common import (
+    ROOT,
     BenchmarkError,
     CaseResult,
     Row,
@@ -36,11 +38,13 @@ from benchmarks.common import (
     shared_file,
     show,
 )
+from benchmarks.readme import EXPORT
 
 STATIONS, SIDE_KM = 300, 20.0
 MINUTES = (15, 10, 5)
 COLOURS = {15: (170, 220, 190), 10: (90, 190, 140), 5: (20, 130, 90)}
-GOAL_PER_S, GOAL_KB = 1000.0, 2.5
+GOAL_PER_S, GOAL_KB, GOAL_POINTS = 1000.0, 2.5, 1e6
+POINTS = 200_000
 IMPORTS = ("servicecircle.export.tiles.pyramid",)
 #: words, grid, zooms (None: by default), scale
 CASES: dict[str, tuple[str, tuple[int, int] | None, int]] = {
@@ -57,24 +61,48 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Benchmark of the map tiles.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the stations, once")
     parser.add_argument("--rounds", type=int, default=3, help="runs of every case (medians)")
+    parser.add_argument("--write", action="store_true", help="write the results into README.md")
     asked = parser.parse_args(arguments)
     stations = STATIONS // 10 if asked.quick else STATIONS
     start = time.perf_counter()
     try:
-        path = made_file(f"tile-layer-{stations}.npz", "tile_bench.py")
+        path = made_file(f"tile-layer-{stations}.npz", "export_bench.py")
         if not path.exists():
-            measure("tile_bench:keep_layer", path, stations)
+            measure("export_bench:keep_layer", path, stations)
         with fresh_folder() as folder:
-            measure("tile_bench:run", path, folder, "gcj02", (14, 14), 1)  # compiles, if need be
+            measure("export_bench:run", path, folder, "gcj02", (14, 14), 1)  # compiles, if need be
             cases = {
-                name: partial(measure, "tile_bench:run", path, folder, *what, imports=IMPORTS)
+                name: partial(measure, "export_bench:run", path, folder, *what, imports=IMPORTS)
                 for name, what in CASES.items()
             }
             found = in_turn(cases, 1 if asked.quick else asked.rounds)
+        rows = [_row(name, answer, stations) for name, answer in found.items()]
+        result = CaseResult("export", [*_datum_rows(measure("export_bench:datums")), *rows])
+        show(result, time.perf_counter() - start)
+        if asked.write:
+            EXPORT.write(ROOT / "README.md", [result])
     except BenchmarkError as error:
         sys.exit(f"stopped: {error}")
-    rows = [_row(name, answer, stations) for name, answer in found.items()]
-    show(CaseResult("tiles", rows), time.perf_counter() - start)
+
+
+def _datum_rows(answer: Mapping[str, Any]) -> list[Row]:
+    """Points a second, and the ratio to each scalar package in the same run."""
+    rows = []
+    for name, took in answer["seconds"].items():
+        per_s = answer["points"] / took["ours"]
+        ratios = {peer: s / took["ours"] for peer, s in took.items() if peer != "ours"}
+        rows.append(
+            Row(
+                what=f"datums, {name}",
+                goal=f"≥ {GOAL_POINTS:,.0f}/s",
+                reached=f"{per_s / 1e6:.1f} million/s",
+                met=per_s >= GOAL_POINTS,
+                ours=f"{took['ours']:.3f} s",
+                peer="; ".join(f"{peer} {ratio:.1f}×" for peer, ratio in ratios.items()),
+                sizes=f"{answer['points']:,} points, one thread",
+            )
+        )
+    return rows
 
 
 def _row(name: str, answer: Mapping[str, Any], stations: int) -> Row:
@@ -92,15 +120,53 @@ def _row(name: str, answer: Mapping[str, Any], stations: int) -> Row:
             f"{answer['rims'] / answer['seconds']:,.0f}/s, "
             f"{answer['rim_bytes'] / max(1, answer['rims']) / 1000:.2f} kB"
         ),
-        peer=memory_words(answer),
+        peer="",
         sizes=(
-            f"{stations} stations, {answer['vertices']:,.0f} vertices; {answer['rims']:,.0f} rim "
+            f"{memory_words(answer)}; {stations} stations, {answer['vertices']:,.0f} vertices; "
+            f"{answer['rims']:,.0f} rim "
             f"tiles, {answer['tiles'] - answer['rims']:,.0f} full ones"
         ),
     )
 
 
 # --- in fresh processes ---------------------------------------------------------------------------
+
+
+def datums() -> dict[str, Any]:
+    """Seconds (medians of three) for the same points, by us and by the scalar packages."""
+    import eviltransform  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+    from coord_convert import transform  # noqa: PLC0415
+
+    from servicecircle import coordinates as c  # noqa: PLC0415
+
+    rng = np.random.default_rng(0)
+    lng, lat = rng.uniform(100, 120, POINTS), rng.uniform(25, 40, POINTS)
+    points = list(zip(lng.tolist(), lat.tolist(), strict=True))
+
+    def median(work: Callable[[], object]) -> float:
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        return sorted(seconds)[1]
+
+    cases = {
+        "WGS-84 → GCJ-02": (c.wgs84_to_gcj02, transform.wgs2gcj, eviltransform.wgs2gcj),
+        "WGS-84 → BD-09": (c.wgs84_to_bd09, transform.wgs2bd, eviltransform.wgs2bd),
+    }
+    return {
+        "points": POINTS,
+        "seconds": {
+            name: {
+                "ours": median(lambda f=ours: f(lng, lat)),
+                "coord-convert": median(lambda f=first: [f(x, y) for x, y in points]),
+                "eviltransform": median(lambda f=second: [f(y, x) for x, y in points]),
+            }
+            for name, (ours, first, second) in cases.items()
+        },
+    }
 
 
 def keep_layer(path: str, stations: int) -> dict[str, Any]:
