@@ -247,8 +247,7 @@ def exports_come_as_one_archive(page: Any, folder: Path) -> None:
         box.locator(".st-key-export_to").get_by_role("combobox").click()
         page.get_by_role("option", name=ZH(f"to_{to}")).click()
         if to == "report":
-            box.get_by_label(ZH("export_federation")).fill("河边镇总工会")
-            box.get_by_label(ZH("export_federation")).press("Tab")
+            fill(page, "export_federation", "河边镇总工会")
         box.locator(".st-key-export_start button:not([disabled])").click()
         box.get_by_text(ZH("export_get", what=ZH(f"to_{to}"))).wait_for()
         page.locator("[data-test-script-state=notRunning]").wait_for()
