@@ -69,6 +69,7 @@ def test_the_page_uses_all_words_and_has_none_of_its_own() -> None:
         "is_",
         "verdict_",
         "to_",
+        "area_",
     )
     made = {key for key in WORDS if key.startswith(patterns) or key.endswith(patterns)}
     units = {"people", "points", "relative", "multipliers", "tree", "solver", "network"}

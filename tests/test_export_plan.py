@@ -209,6 +209,21 @@ def test_files_and_folders_appear_whole_or_not_at_all(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["codes", "table.csv"]
 
 
+def test_an_interruption_between_the_renames_loses_nothing(tmp_path, monkeypatch):
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "old.png").write_text("old")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), writing(tmp_path / "codes") as beside:
+        beside.mkdir()
+        monkeypatch.setattr(Path, "replace", interrupted)
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")] == [
+        "codes", "codes/old.png",
+    ]  # fmt: skip
+
+
 def test_what_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("x")
     with (

@@ -30,7 +30,8 @@ from plans import (
     write_scenario,
 )
 from servicecircle.errors import InfeasibleError, QuestionError
-from servicecircle.plan_folder import FILES, default_folder, figures, guard
+from servicecircle.plan_folder import FILES, default_folder, figures
+from servicecircle.stored_plan import guard
 
 SCHEMA = json.loads(resources.files("servicecircle").joinpath("plan.schema.json").read_text())
 

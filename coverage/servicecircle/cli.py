@@ -62,7 +62,13 @@ def _mendable(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             _print(
-                err, _say("已中断，没有留下不完整的结果。", "Interrupted; nothing half-written.")
+                err,
+                _say(
+                    "已中断，没有留下不完整的结果；瓦片再次运行会从断点继续。",
+                    "Interrupted; nothing half-written. Tiles go on from here at the next run.",
+                )
+                if command.__name__ == "export"
+                else _say("已中断，没有留下不完整的结果。", "Interrupted; nothing half-written."),
             )
             raise typer.Exit(INTERRUPTED) from None
 
@@ -226,7 +232,7 @@ def export(
         str, typer.Option(help="工会名称（标牌、报告）/ the federation's name")
     ] = "",
     bands: Annotated[
-        str, typer.Option(help="时间圈，分钟，如 5,10,15 / circles to draw, minutes")
+        str, typer.Option(help="服务圈，分钟，如 5,10,15 / circles to draw, minutes")
     ] = "",
     tiles: Annotated[bool, typer.Option("--tiles/--no-tiles", help="瓦片 / tiles")] = True,
     zoom: Annotated[str, typer.Option(help="瓦片级别，如 10-17 / zooms of the tiles")] = "",
@@ -247,6 +253,10 @@ def export(
     ):  # fmt: skip
         if not set(given) <= set(known):
             raise typer.BadParameter(" | ".join(known), param_hint=name)
+    if (mbtiles or pmtiles) and not (tiles and set(wanted) & {"gaode", "tencent", "tianditu"}):
+        raise typer.BadParameter(
+            "--to gaode | tencent | tianditu", param_hint="--mbtiles/--pmtiles"
+        )
     options = Options(
         area, federation, _minutes(bands), tiles, _zooms(zoom), sharp,
         tuple(name for name, asked in (("mbtiles", mbtiles), ("pmtiles", pmtiles)) if asked),

@@ -167,7 +167,7 @@ def _circles(plan: Plan, circles: gpd.GeoDataFrame) -> list[Layer]:
             "color": colour, "weight": 2 if row.main else 1.5, "dashArray": dashes or None,
             "fillColor": colour, "fillOpacity": opacity,
         }  # fmt: skip
-        name = both(f"{zh} {row.minutes:g} 分钟圈", f"{en}, {row.minutes:g} min")
+        name = both(f"{zh} {row.minutes:g} 分钟服务圈", f"{en}, {row.minutes:g} min")
         swatch = patch(colour, colour, opacity=1.5 * opacity, dashes=dashes)
         data = geojson(plan.network, row.geometry, SIMPLIFY_M)
         layers.append(Shapes(data, style, "circles", f"{swatch} {name}", show=bool(row.main)))
@@ -181,7 +181,7 @@ def _districts(plan: Plan) -> list[Layer]:
     shares = {row["district"]: row["covered_share"] for row in plan.district_table()}
     labels = []
     for name, shape in zip(plan.districts["district"], plan.districts.geometry, strict=True):
-        at = _label_point(shape)
+        at = label_point(shape)
         share = shares.get(name)
         text = safe(name) if share is None else f"{safe(name)} {share:.1%}"
         labels.append(([at.y, at.x], f"<span>{text}</span>"))
@@ -193,7 +193,7 @@ def _districts(plan: Plan) -> list[Layer]:
     return [Shapes(data, style, "districts", name, labels=labels)]
 
 
-def _label_point(shape: Any) -> shapely.Point:
+def label_point(shape: Any) -> shapely.Point:
     """Near a district's upper edge, on its widest part there, clear of the stations inside."""
     west, south, east, north = shape.bounds
     y = north - 0.12 * (north - south)

@@ -23,7 +23,7 @@ from servicecircle.plan import FAR_GAP_M, Plan
 from servicecircle.plan_circles import circles_geojson
 from servicecircle.raw_table import cell_text
 from servicecircle.scenario import Scenario, scenario_toml
-from servicecircle.stored_plan import FORMULA_SIGNS, SCHEMA
+from servicecircle.stored_plan import EXPORTS, SCHEMA, guard
 
 try:
     import fcntl
@@ -34,13 +34,12 @@ FILES = (
     "plan.json", "stations.csv", "stations.geojson", "demand.parquet", "certificate.npz",
     "circles.geojson", "map.html", "scenario.toml",
 )  # fmt: skip
-EXPORTS, OLD_EXPORTS = "export", "export-of-older-plan"
+OLD_EXPORTS = "export-of-older-plan"
 _STATION_COLUMNS = (
     "site_id", "name", "lng", "lat", "status", "kind", "cost", "new",
     "covers_weight", "only_covers_weight",
 )  # fmt: skip
 _OUR_COLUMNS = (*_STATION_COLUMNS, "geometry", "layer", "gap_m", "snapped")
-_PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _NAME_BYTES = 200  # file systems allow 255
 _HIDDEN = ".servicecircle-"  # what is being built, until it is whole
 
@@ -239,16 +238,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         writer.writerow([guard(str(name)) for name in table.columns])
         for row in table.itertuples(index=False):
             writer.writerow([_cell(value) for value in row])
-
-
-def guard(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: a quote mark goes before `= + - @ tab`.
-
-    Plain numbers such as ``-1`` stay as they are: they compute nothing.
-    """
-    if text.startswith(FORMULA_SIGNS) and not _PLAIN_NUMBER.fullmatch(text):
-        return "'" + text
-    return text
 
 
 def _cell(value: Any) -> Any:

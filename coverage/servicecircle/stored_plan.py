@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 import zipfile
 import zlib
@@ -32,6 +33,8 @@ from servicecircle.unpacking.parquet_files import require_sane_parquet
 SCHEMA = "servicecircle-plan/1"
 #: what makes a spreadsheet compute a cell; some read the full-width signs likewise
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+EXPORTS = "export"  # the folder in a plan folder that exports are written to
 MINUTES_TOLERANCE = 1e-7  # covered: minutes <= standard + this (the contract's one test)
 MAX_DISTANCES = 200_000_000  # demand × site, 8 bytes each; models of minutes take up to 20 million
 
@@ -207,6 +210,16 @@ def read_folder(folder: Path) -> Stored:
             f"{folder / name}：读不了（{zh[:300]}）。请确认这是完整的规划结果文件夹。",
             f"{folder / name}: cannot be read ({en[:300]}). Is this a complete plan folder?",
         ) from error
+
+
+def guard(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: a quote mark goes before `= + - @ tab`.
+
+    Plain numbers such as ``-1`` stay as they are: they compute nothing.
+    """
+    if text.startswith(FORMULA_SIGNS) and not _PLAIN_NUMBER.fullmatch(text):
+        return "'" + text
+    return text
 
 
 def unguarded(text: str) -> str:

@@ -15,6 +15,15 @@ EXPORT_WORDS: dict[str, tuple[str, str]] = {
         "包括服务圈瓦片和查看页（大城市要几分钟）",
         "With tiles of the circles and their pages (minutes for a large city)",
     ),
+    "export_area": ("坐标偏移", "Shift of the Chinese datums"),
+    "export_area_help": (
+        "高德、百度、腾讯地图在大陆有坐标偏移。自动：按站点是否在大陆判断；港澳台和国外的地图可能不同。",
+        "Maps of the mainland are shifted. Automatic: by where the stations lie; maps of Hong "
+        "Kong, Macau, Taiwan and abroad may differ.",
+    ),
+    "area_mainland": ("自动", "Automatic"),
+    "area_all": ("一律偏移", "Always"),
+    "area_none": ("不偏移", "Never"),
     "export_start": ("生成文件", "Make the files"),
     "export_begins": ("准备中", "Getting ready"),
     "export_get": ("下载 {what}（ZIP）", "Download: {what} (ZIP)"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from servicecircle.coordinates import AREAS
 from servicecircle.dashboard.words import WORDS, Say
 from servicecircle.dashboard.worker import Result
 from servicecircle.dashboard.workspace import Workspace
 from servicecircle.errors import PlannerError
-from servicecircle.export.targets import PROVIDERS, TARGETS, Options
+from servicecircle.export.providers import PROVIDERS
+from servicecircle.export.targets import TARGETS, Options
 from servicecircle.steps import EXPORT_STEPS
 
 POLL_S = 0.5
@@ -45,7 +47,7 @@ def _choices(say: Say, result: Result) -> tuple[str, Options]:
     to = st.selectbox(
         say("export_to"), list(TARGETS), format_func=lambda name: say(f"to_{name}"), key="export_to"
     )
-    federation, paper, tiles = "", "a4", True
+    federation, paper, tiles, area = "", "a4", True, "mainland"
     if to in ("signs", "report"):
         federation = st.text_input(
             say("export_federation"), key="export_federation", help=say("export_federation_help")
@@ -58,7 +60,14 @@ def _choices(say: Say, result: Result) -> tuple[str, Options]:
         )  # fmt: skip
     if to in PROVIDERS:
         tiles = st.checkbox(say("export_tiles"), value=True, key="export_tiles")
-    return to, Options(federation=federation.strip(), tiles=tiles, paper=paper, lang=say.lang)
+    if to not in ("signs", "report", "kml", "gpkg"):
+        area = st.selectbox(
+            say("export_area"), list(AREAS), format_func=lambda name: say(f"area_{name}"),
+            key="export_area", help=say("export_area_help"),
+        )  # fmt: skip
+    return to, Options(
+        area=area, federation=federation.strip(), tiles=tiles, paper=paper, lang=say.lang
+    )
 
 
 @st.fragment(run_every=POLL_S)

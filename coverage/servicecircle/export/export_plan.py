@@ -26,21 +26,21 @@ from numpy.typing import NDArray
 
 from servicecircle.coordinates import from_wgs84, shift_applies
 from servicecircle.errors import Note, OutputError
-from servicecircle.plan_folder import EXPORTS
-from servicecircle.stored_plan import Stored, read_folder, unguarded
+from servicecircle.export.tiles.outlines import EDGE_DEG
+from servicecircle.stored_plan import EXPORTS, Stored, read_folder, unguarded
 
 OSM_NOTE = (
     "出自 OpenStreetMap 的行，上传或转发时须署名并遵守 ODbL 1.0",
     "rows from OpenStreetMap: whoever uploads or passes them on names the source and keeps to "
     "the ODbL 1.0",
 )
-MAX_EDGE_DEG = 0.001  # a longer edge bends visibly in another datum (1.4 m at 0.01°)
 DATUM_WORDS: dict[str, Note] = {
     "wgs84": ("WGS-84（天地图、GPS）", "WGS-84 (Tianditu, GPS)"),
     "gcj02": ("GCJ-02（高德、腾讯）", "GCJ-02 (Gaode, Tencent)"),
     "bd09": ("BD-09（百度）", "BD-09 (Baidu)"),
 }
 UNSHIFTED: Note = ("WGS-84（大陆以外，未偏移）", "WGS-84 (outside the mainland, not shifted)")
+SOURCE_WORDS = ("规划单位提供", "OSM")  # of a row, by whether it is from OSM
 STATUS_WORDS = {"existing": "已建", "required": "新建（必选）", "candidate": "新建"}
 _TEXTS = ("address", "services", "hours", "phone")
 #: columns that planners keep beside the known ones, and the names these go by
@@ -114,6 +114,22 @@ class ExportPlan:
                 "version, then export.",
             ) from error
 
+    @property
+    def moving(self) -> str:
+        """How people get to a station: 步行 or 骑行."""
+        on_foot = self.stored.scenario["network"].get("profile", "foot") == "foot"
+        return "步行" if on_foot else "骑行"
+
+    @property
+    def standard(self) -> str:
+        """The standards that occur, in words: 步行 15 或 30 分钟."""
+        minutes = np.unique(self.stored.arrays["minutes_required"]).tolist()
+        return f"{self.moving} {' 或 '.join(f'{m:g}' for m in minutes)} 分钟"
+
+    def circle_name(self, minutes: float) -> str:
+        """What the land within so many minutes of a station is called."""
+        return f"{self.moving} {minutes:g} 分钟服务圈"
+
     # --- datums ---
 
     def datum(self, datum: str) -> str:
@@ -140,7 +156,7 @@ class ExportPlan:
         def shift(xy: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.column_stack(from_wgs84(xy[:, 0], xy[:, 1], datum, area=self.area))
 
-        return shapely.transform(shapely.segmentize(shapes, MAX_EDGE_DEG), shift)
+        return shapely.transform(shapely.segmentize(shapes, EDGE_DEG), shift)
 
     @property
     def area(self) -> str:
@@ -160,7 +176,7 @@ class ExportPlan:
             ("工会 federation", self.federation),
             ("坐标系 datum", self.datum_words(datum)[0]),
             ("站点数 stations", str(len(self.stations))),
-            ("服务标准 standard", f"步行 {said['minutes']:g} 分钟"),
+            ("服务标准 standard", self.standard),
             ("路网数据 streets", "，".join(part for part in (streets, *dates[:1]) if part)),
             ("来源 source", "“来源”为 OSM 的行出自路网文件，其余由规划单位提供"),
             ("署名与许可 licence", self.licence),
@@ -252,11 +268,12 @@ def writing(path: Path) -> Iterator[Path]:
             path.rename(aside)
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            aside.rename(path)
         raise cannot_write(path, error) from error
     finally:
-        for left in (beside, aside):
+        if not path.exists() and aside.exists():  # interrupted between the two renames
+            with suppress(OSError):
+                aside.rename(path)
+        for left in (beside, aside) if path.exists() else (beside,):
             with suppress(OSError):
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)

@@ -18,9 +18,15 @@ import pandas as pd
 import shapely
 
 from servicecircle.coordinates import DATUMS
-from servicecircle.export.export_plan import STATUS_WORDS, ExportPlan, cannot_write, writing
+from servicecircle.export.export_plan import (
+    SOURCE_WORDS,
+    STATUS_WORDS,
+    ExportPlan,
+    cannot_write,
+    writing,
+)
 from servicecircle.export.kml import Folder, Place, Style, kml_document
-from servicecircle.export.plain_text import cell, legible, one_line
+from servicecircle.export.plain_text import cell, legible, number, one_line
 from servicecircle.export.stations.hours import parse_hours
 
 STATION_DECIMALS = 7
@@ -53,7 +59,7 @@ def station_features(plan: ExportPlan) -> pd.DataFrame:
     for name in _NUMBERS:
         table[name] = stations[name].astype(float)
     from_osm = stations["from_osm"].to_numpy(bool)
-    table["source"] = np.where(from_osm, "OSM", "规划单位提供").astype(object)
+    table["source"] = np.array(SOURCE_WORDS, dtype=object)[from_osm.astype(int)]
     table["licence"] = np.where(from_osm, legible(plan.licence), "").astype(object)
     return table
 
@@ -109,7 +115,7 @@ def _circle_folders(plan: ExportPlan) -> Iterator[Folder]:
         rows = _circles(plan, name)
         places = [
             Place(
-                f"步行 {row.minutes:g} 分钟", row.geometry, f"{name}-{min(i, len(_BANDS) - 1)}",
+                plan.circle_name(row.minutes), row.geometry, f"{name}-{min(i, len(_BANDS) - 1)}",
                 {"说明": title, "分钟": f"{row.minutes:g}", "署名与许可": legible(plan.licence)},
             )
             for i, row in enumerate(rows.itertuples())
@@ -128,7 +134,7 @@ def _circles(plan: ExportPlan, name: str) -> gpd.GeoDataFrame:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if math.isnan(value) else f"{value:g}"
+    return number(value)
 
 
 # --- Ovital ---------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ import pandas as pd
 
 from servicecircle.export.export_plan import ExportPlan
 from servicecircle.export.plain_text import ELLIPSIS, cut, one_line
+from servicecircle.export.providers import PROVIDERS
 
 #: longest link: 213 bytes are QR version 10 at level M, 287 are version 12
 LIMITS = {"gaode": 213, "baidu": 287, "tencent": 287}
-DATUMS = {"gaode": "gcj02", "baidu": "bd09", "tencent": "gcj02"}
+DATUMS = {to: PROVIDERS[to].datum for to in LIMITS}
 SOURCE = "yizhan"
 BAIDU_SOURCE = "webapp.gonghui.yizhan"  # the form Baidu asks for: webapp.company.app
 _LEAST_SERVICES = 3  # characters: less says nothing

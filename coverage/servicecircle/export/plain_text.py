@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import unicodedata
 
 import pandas as pd
 
-from servicecircle.plan_folder import guard
+from servicecircle.stored_plan import guard
 
 MARK = "\ufffd"  # stands where a character was taken out
 ELLIPSIS = "…"
@@ -58,6 +59,11 @@ def cell(text: str) -> str:
         return text
     kept = text.encode("utf-16-le")[: 2 * (CELL_UNITS - 1)].decode("utf-16-le", errors="ignore")
     return kept + ELLIPSIS
+
+
+def number(value: float) -> str:
+    """A number as people write it: no exponent below 10^12, nothing for NaN."""
+    return "" if math.isnan(value) else f"{value:.12g}"
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:

@@ -9,7 +9,6 @@ Each target has a folder of its own, the datum in its name: ``export/gaode-gcj02
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +16,10 @@ from typing import NamedTuple
 
 from servicecircle.errors import Lang, Note
 from servicecircle.export.bands import bands_of, coloured
-from servicecircle.export.export_plan import ExportPlan, read_plan
+from servicecircle.export.export_plan import ExportPlan, cannot_write, read_plan
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.tiles.metadata import Metadata
 from servicecircle.steps import Progress, silent
-
-
-class Provider(NamedTuple):
-    """A map provider: what it is called, and the datum of its maps."""
-
-    words: Note
-    datum: str
-
-
-PROVIDERS = {
-    "gaode": Provider(("高德地图", "Gaode"), "gcj02"),
-    "baidu": Provider(("百度地图", "Baidu"), "bd09"),
-    "tencent": Provider(("腾讯地图", "Tencent"), "gcj02"),
-    "tianditu": Provider(("天地图", "Tianditu"), "wgs84"),
-}
 
 
 @dataclass(frozen=True)
@@ -87,9 +72,9 @@ def export(
 ) -> Exported:
     """Write one of `TARGETS` into ``<folder>/export/``.
 
-    An export of the same kind is replaced. Raises `OutputError` where the folder is no plan or
-    cannot be written, `QuestionError` for zooms that cannot be drawn, and `KeyError` for an unknown
-    target.
+    An export of the same kind is replaced; what is not asked for again (tiles, say) stays. Raises
+    `OutputError` where the folder is no plan or cannot be written, `QuestionError` for zooms that
+    cannot be drawn, and `KeyError` for an unknown target.
     """
     write = TARGETS[to]
     options = options or Options()
@@ -123,20 +108,10 @@ def _provider(to: str) -> Write:
 
 
 def _station_tables(run: Run, folder: Path, to: str) -> list[Path]:
-    from servicecircle.export.stations.checks import findings  # noqa: PLC0415
     from servicecircle.export.stations.tables import write_tables  # noqa: PLC0415
 
     run.progress("stations", None)
-    written = write_tables(run.plan, folder, to=to)
-    if n := len(findings(run.plan)):
-        run.notes.append(
-            (
-                f"站点资料有 {n} 处缺漏或不清楚，见工作表“待补正”；请补正后再上传地图平台。",
-                f"The stations' data lack or garble {n} things: see the sheet 待补正, and mend "
-                "them before uploading.",
-            )
-        )
-    return written
+    return write_tables(run.plan, folder, to=to, notes=run.notes)
 
 
 def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
@@ -147,14 +122,11 @@ def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
     from servicecircle.export.viewers import SHARP_FOLDER, write_viewers  # noqa: PLC0415
 
     plan, options, datum = run.plan, run.options, PROVIDERS[to].datum
-    if options.archives:
-        archives.require_xyz(GRIDS[datum])  # before hours of drawing
-    bands = coloured(bands_of(plan, options.bands))
+    bands = coloured(plan, bands_of(plan, options.bands))
+    for name in ("index.html", "offline.html"):  # their legends are the older tiles'
+        _remove(folder / name)
     written = []
-    for scale, name in ((2, SHARP_FOLDER), (1, "tiles")):
-        if scale == 2 and not options.sharp:
-            shutil.rmtree(folder / name, ignore_errors=True)  # an earlier one
-            continue
+    for scale, name in ((2, SHARP_FOLDER), (1, "tiles")) if options.sharp else ((1, "tiles"),):
         run.progress("tiles", None)
         tiles = write_tiles(
             bands, folder / name, GRIDS[datum], shifted=plan.shifted, zooms=options.zooms,
@@ -166,12 +138,27 @@ def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
     packers = {"mbtiles": archives.write_mbtiles, "pmtiles": archives.write_pmtiles}
     for name, pack in packers.items():
         path = folder / f"{plan.stem}-{plan.datum(datum)}.{name}"
-        path.unlink(missing_ok=True)  # an earlier export's
-        if name in options.archives:
+        _remove(path)  # an earlier export's
+        if name in options.archives and not GRIDS[datum].is_xyz:
+            run.notes.append(_NO_ARCHIVE)
+        elif name in options.archives:
             run.progress("archives", None)
             pack(tiles, path)
             written.append(path)
     return written
+
+
+_NO_ARCHIVE: Note = (
+    "百度的瓦片网格装不进 MBTiles 和 PMTiles，请直接用瓦片文件夹。",
+    "MBTiles and PMTiles cannot hold Baidu's own grid: use the folder of tiles.",
+)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _metadata(plan: ExportPlan, datum: str) -> Metadata:

@@ -16,6 +16,7 @@ from servicecircle.export.export_plan import ExportPlan
 from servicecircle.export.fonts import VARIABLE, Font
 from servicecircle.export.links import DATUMS, MAKERS
 from servicecircle.export.plain_text import MARK, cut, one_line
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.qr import qr_matrix
 from servicecircle.export.stations.hours import parse_hours
 from servicecircle.export.stations.services import Service, parse_services
@@ -35,8 +36,6 @@ _RUN = 10  # characters of a very long word that stay together
 _UNBROKEN = re.compile(
     r"[^\s\u200b\u3000-\u303f\u3400-\u9fff\uff00-\uffef\U00020000-\U0003ffff]{21,}"
 )
-_NAMES = {"gaode": ("高德地图", "Amap"), "baidu": ("百度地图", "Baidu Maps"),
-          "tencent": ("腾讯地图", "Tencent Maps")}  # fmt: skip
 
 
 class Printer:
@@ -74,7 +73,7 @@ class Printer:
         codes = " ".join(f"U+{ord(c):04X}" for c in signs)
         return [
             (
-                f"字体“{self.font.family}”没有这些字符，站牌上印成 {BOX} 或略去："
+                f"字体“{self.font.family}”没有这些字符，标牌上印成 {BOX} 或略去："
                 f"{codes}（{where}）。可用环境变量 {VARIABLE} 换一种字体。",
                 f"the font {self.font.family} lacks these characters, which the signs show as "
                 f"{BOX} or leave out: {codes} ({where}). {VARIABLE} names another font.",
@@ -113,7 +112,7 @@ def titles(plan: ExportPlan, printer: Printer) -> dict[str, Any]:
 
 def _common(plan: ExportPlan, link: str, printer: Printer) -> dict[str, str]:
     federation = printer.text(plan.federation, _LONGEST_LINE)
-    zh, en = _NAMES[link]
+    zh, en = PROVIDERS[link].words
     return {
         "header": federation or WELCOME,
         "subheader": WELCOME if federation else "",
@@ -139,7 +138,7 @@ def _sign(
     services = _services(parse_services(row["services"]), printer, code)
     hours = words("hours", parse_hours(row["hours"]).text_zh())
     # without the services, which the sign shows, the code stays coarse enough for any phone
-    url = link(row["name"] or code, lng, lat, shifted=plan.shifted)
+    url = link(one_line(row["name"]) or code, lng, lat, shifted=plan.shifted)
     return {
         "name": name,
         "code": words("code", code),

@@ -38,7 +38,7 @@ def write_signs(
     """
     if paper not in PAPERS or link not in MAKERS:
         raise OutputError(
-            f"站牌纸张可选 {'、'.join(PAPERS)}，二维码地图可选 {'、'.join(MAKERS)}。",
+            f"标牌纸张可选 {'、'.join(PAPERS)}，二维码地图可选 {'、'.join(MAKERS)}。",
             f"paper is one of {', '.join(PAPERS)}, the map of the QR codes one of "
             f"{', '.join(MAKERS)}.",
         )
@@ -115,7 +115,7 @@ class _Press:
             made = self._compiler.compile(sys_inputs={"data": data}, **how)
         except RuntimeError as error:  # Typst's own; no text of a plan leads here, a font may
             raise OutputError(
-                f"站牌排版失败（{error}）。请用环境变量 {VARIABLE} 换一种中文字体再试。",
+                f"标牌排版失败（{error}）。请用环境变量 {VARIABLE} 换一种中文字体再试。",
                 f"typesetting the signs failed ({error}). Try another Chinese font, named in "
                 f"{VARIABLE}.",
             ) from error

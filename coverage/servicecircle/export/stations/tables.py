@@ -6,45 +6,50 @@ sheet 说明. Every row says where it comes from: rows out of OpenStreetMap carr
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from servicecircle.coordinates import DATUMS
-from servicecircle.errors import OutputError
-from servicecircle.export.export_plan import OSM_NOTE, STATUS_WORDS, ExportPlan, writing
-from servicecircle.export.links import station_links
-from servicecircle.export.plain_text import cell, csv_bytes, cut, legible, one_line
+from servicecircle.errors import Note, OutputError
+from servicecircle.export.export_plan import (
+    SOURCE_WORDS,
+    STATUS_WORDS,
+    ExportPlan,
+    cannot_write,
+    writing,
+)
+from servicecircle.export.links import MAKERS, station_links
+from servicecircle.export.plain_text import cell, csv_bytes, cut, legible, number, one_line
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.stations.checks import findings
 from servicecircle.export.stations.hours import parse_hours
 from servicecircle.export.stations.upload_fields import DATUM, LEFT_OPEN, LNG_LAT, UPLOADS, Upload
-from servicecircle.export.stations.workbook import workbook
+from servicecircle.export.workbook import workbook
 
 #: who the tables are for → what to call them, and the datums they come in
 TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "xlsx": ("站点标注表 station table", DATUMS),
-    "gaode": ("高德地图 Gaode", ("gcj02",)),
-    "baidu": ("百度地图 Baidu", ("bd09",)),
-    "tencent": ("腾讯地图 Tencent", ("gcj02",)),
-    "tianditu": ("天地图 Tianditu", ("wgs84",)),
+    **{to: (" ".join(p.words), (p.datum,)) for to, p in PROVIDERS.items()},
 }
-LINK_COLUMNS = {
-    "gaode": "地图链接（高德）", "baidu": "地图链接（百度）", "tencent": "地图链接（腾讯）",
-}  # fmt: skip
+LINK_COLUMNS = {to: f"地图链接（{PROVIDERS[to].words[0]}）" for to in MAKERS}
 DECIMALS = 7  # of degrees: within a centimetre
 _FORMATS = {"经度": "0.0000000", "纬度": "0.0000000", "面积": "0.##"}
-_SOURCES = ("规划单位提供", "OSM")
 _DISTRICT = "区县"  # for uploads that ask for it, not a column of the sheet
 
 
-def write_tables(plan: ExportPlan, folder: Path, *, to: str) -> list[Path]:
+def write_tables(
+    plan: ExportPlan, folder: Path, *, to: str, notes: list[Note] | None = None
+) -> list[Path]:
     """Write the station tables of one of `TARGETS` into a folder that exists; returns the paths.
 
     ``<title>-stations[-<to>]-<datum>.xlsx`` and ``.csv``, once per datum that differs here, and for
     providers with `UPLOADS` a ``<title>-upload-<name>-<datum>.csv`` with their field names, in
     parts where the provider limits a file's size. The workbook's sheets: 站点, 待补正 (what to mend
-    before uploading), 说明. Raises `OutputError`.
+    before uploading; ``notes`` hears how much), 说明. Tables of an earlier export go. Raises
+    `OutputError`.
     """
     purpose, datums = TARGETS[to]
     mend = findings(plan, _limits(to))
@@ -64,6 +69,15 @@ def write_tables(plan: ExportPlan, folder: Path, *, to: str) -> list[Path]:
         ]
         for upload in UPLOADS.get(to, ()):
             written += _write_upload(plan, sheet, upload, folder, datum)
+    _clear(folder, plan.stem, written)
+    if notes is not None and (n := len(mend)):
+        notes.append(
+            (
+                f"站点资料有 {n} 处缺漏或不清楚，见工作表“待补正”；请补正后再上传地图平台。",
+                f"The stations' data lack or garble {n} things: see the sheet 待补正, and mend "
+                "them before uploading.",
+            )
+        )
     return written
 
 
@@ -72,11 +86,6 @@ def station_sheet(plan: ExportPlan, datum: str) -> pd.DataFrame:
     stations, links = plan.stations, station_links(plan)
     lng, lat = plan.at(datum)
     from_osm = stations["from_osm"].to_numpy(bool)
-    licence = (
-        f"{plan.attribution}；{OSM_NOTE[0]}"
-        if "OpenStreetMap" in plan.attribution
-        else plan.attribution
-    )
     sheet: dict[str, object] = {
         "编码": stations["site_id"],
         "名称": stations["name"].map(cell),
@@ -92,8 +101,8 @@ def station_sheet(plan: ExportPlan, datum: str) -> pd.DataFrame:
         "状态": stations["status"].map(STATUS_WORDS),
         "备注": stations["remarks"].map(cell),
         "坐标系": plan.datum_words(datum)[0],
-        "来源": np.array(_SOURCES, dtype=object)[from_osm.astype(int)],
-        "署名与许可": np.where(from_osm, licence, "").astype(object),
+        "来源": np.array(SOURCE_WORDS, dtype=object)[from_osm.astype(int)],
+        "署名与许可": np.where(from_osm, plan.licence, "").astype(object),
     }
     sheet |= {column: links[to] for to, column in LINK_COLUMNS.items()}
     return pd.DataFrame(sheet, index=stations.index)
@@ -155,16 +164,25 @@ def _write(path: Path, data: bytes) -> Path:
     return path
 
 
+def _clear(folder: Path, stem: str, written: list[Path]) -> None:
+    """Remove an earlier export's tables: of other datums, or in more parts."""
+    for kind in ("stations", "upload"):
+        for path in folder.glob(f"{glob.escape(f'{stem}-{kind}-')}*"):
+            if path not in written and path.suffix in (".xlsx", ".csv"):
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise cannot_write(path, error) from error
+
+
 def _as_text(sheet: pd.DataFrame) -> pd.DataFrame:
     """Every cell as text: degrees with all their decimals, nothing for NaN."""
 
     def written(name: str, value: object) -> str:
         if isinstance(value, str):
             return value
-        number = float(value)  # type: ignore[arg-type]
-        if np.isnan(number):
-            return ""
-        return f"{number:.{DECIMALS}f}" if name in ("经度", "纬度") else f"{number:g}"
+        amount = float(value)  # type: ignore[arg-type]
+        return f"{amount:.{DECIMALS}f}" if name in ("经度", "纬度") else number(amount)
 
     return pd.DataFrame(
         {name: [written(str(name), value) for value in sheet[name]] for name in sheet},
