@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from pyproj import Geod
@@ -233,6 +236,39 @@ def test_what_cannot_be_written_is_said(tmp_path):
         beside.write_text("x")
     error = cannot_write(tmp_path / "a.xlsx", PermissionError(13, "Permission denied"))
     assert "Excel" in error.zh and "Permission denied" in error.en
+
+
+DAMAGES = {
+    "a column is missing": (lambda t: t.drop(columns="lng"), "lng"),
+    "no number": (lambda t: t.assign(lng="abc"), "第 2 行.*abc"),
+    "nan": (lambda t: t.assign(lat=["0.0", "nan", "0.0"]), "第 3 行.*nan"),
+    "infinite": (lambda t: t.assign(lat="inf"), "inf"),
+    "out of range": (lambda t: t.assign(lng="500"), "500"),
+    "a status": (lambda t: t.assign(status="垃圾"), "垃圾.*existing"),
+    "a row is gone": (lambda t: t.iloc[:2], "plan.json"),
+    "a row twice": (lambda t: pd.concat([t, t.iloc[:1]]), "plan.json"),
+    "another station": (lambda t: t.assign(site_id=["E1", "C1", "zz"]), "plan.json"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_damaged_list_of_stations_is_refused(folder, tmp_path, case):
+    copy = shutil.copytree(folder, tmp_path / "plan")
+    change, words = DAMAGES[case]
+    table = pd.read_csv(copy / "stations.csv", dtype=str, keep_default_na=False)
+    change(table).to_csv(copy / "stations.csv", index=False, encoding="utf-8-sig")
+    with pytest.raises(OutputError, match=rf"stations\.csv：.*{words}"):
+        read_plan(copy)
+
+
+def test_what_a_killed_run_left_goes_after_an_hour(tmp_path):
+    for name, age in ((".servicecircle-old", 7200), (".servicecircle-young", 60), (".mine", 7200)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with writing(tmp_path / "a.csv") as beside:
+        beside.write_text("x")
+    left = {".servicecircle-young", ".mine", "a.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_what_is_no_plan_is_said(tmp_path):

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from pyproj import Geod
 
-from commands import Command, start
+from commands import Command, process, start
 from hostile import hostile_plan
 from plans import main_street, saved
 from servicecircle.export.providers import PROVIDERS
@@ -127,11 +127,34 @@ def test_options_that_make_no_sense(run, folder, options, words):
     assert words in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.parametrize(
+    "options", [["--bands", "3"], ["--zoom", "3-99"], []], ids=["streets", "zooms", "circles"]
+)
+def test_a_provider_gets_all_or_nothing(run, folder, options):
+    (folder.parent / "town.osm").unlink()
+    if not options:
+        (folder / "circles.geojson").unlink()
+    done = run("export", "plan", "--to", "gaode", *options)
+    assert done.code == 2 and "Traceback" not in done.err
+    assert not (folder / "export").exists()
+
+
+def test_a_file_in_the_way(run, folder):
+    (folder / "export").write_text("mine")
+    done = run("export", "plan", "--to", "kml")
+    assert done.code == 2 and "挡住" in done.err and (folder / "export").read_text() == "mine"
+
+
+def test_a_terminal_without_chinese_is_spoken_to_in_english(folder):
+    done = process("export", "missing", "--to", "kml", env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 2 and "no such folder" in done.err and "???" not in done.err
+
+
 def test_a_folder_that_is_no_plan(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    for name in ("empty", "missing"):
+    for name, words in (("empty", "plan.json"), ("missing", "没有这个文件夹")):
         done = run("export", name, "--to", "gaode")
-        assert done.code == 2 and "plan.json" in done.err
+        assert done.code == 2 and words in done.err
     assert list((tmp_path / "empty").iterdir()) == []
 
 

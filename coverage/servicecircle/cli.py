@@ -81,10 +81,19 @@ def _options(
 ) -> None:
     """服务圈规划 · plan walkable service stations, with a proof."""
     global _lang  # noqa: PLW0603 (one process, one language)
-    chosen = lang or os.environ.get("SERVICECIRCLE_LANG", "zh")
+    chosen = lang or os.environ.get("SERVICECIRCLE_LANG") or ("zh" if _shows_chinese() else "en")
     if chosen not in ("zh", "en"):
         raise typer.BadParameter("zh | en", param_hint="--lang")
     _lang = "en" if chosen == "en" else "zh"
+
+
+def _shows_chinese() -> bool:
+    """Whether the terminal can: where it would print question marks, English is better."""
+    try:
+        "服务圈".encode(sys.stderr.encoding or "utf-8")
+        return True
+    except (UnicodeEncodeError, LookupError):
+        return False
 
 
 @app.command()

@@ -185,6 +185,11 @@ class Stored:
 def read_folder(folder: Path) -> Stored:
     """Read a plan folder's files. Raises `OutputError` that names the file that fails."""
     name = "plan.json"
+    if not folder.is_dir():
+        raise OutputError(
+            f"{folder}：没有这个文件夹。请给出规划结果文件夹（里面有 plan.json）。",
+            f"{folder}: there is no such folder. Name the folder of a plan (it holds plan.json).",
+        )
     try:
         said = _object(_json(folder / name))
         if said.get("schema") != SCHEMA:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import unicodedata
 import uuid
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +50,8 @@ _OWN = {
     "remarks": ("remarks", "备注", "说明"),
 }
 _NAME_BYTES = 120
+_HIDDEN = ".servicecircle-"  # what is being written, until it is whole
+_LEFT_FOR_S = 3600.0
 _BROKEN = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError,
     shapely.errors.GEOSException,
@@ -193,6 +196,13 @@ class ExportPlan:
     def target(self, name: str) -> Path:
         """``export/<name>`` in the plan folder, made where it is missing."""
         path = self.folder / EXPORTS / name
+        in_the_way = next((p for p in (path.parent, path) if p.exists() and not p.is_dir()), None)
+        if in_the_way is not None:
+            raise OutputError(
+                f"{in_the_way}：这里有一个同名文件，挡住了导出文件夹。请改名或移走。",
+                f"{in_the_way}: a file of this name is in the way of the exports. Rename or move "
+                "it.",
+            )
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -215,9 +225,53 @@ def read_plan(folder: str | Path, *, area: str = "mainland", federation: str = "
         )
     if federation:
         stored.scenario["federation"] = federation
+    _require_sound(folder / "stations.csv", stored)
     stations = _stations(stored)
     shifted = shift_applies(stations["lng"].to_numpy(), stations["lat"].to_numpy(), area)
     return ExportPlan(folder, stored, stations, shifted)
+
+
+def _require_sound(path: Path, stored: Stored) -> None:
+    """Raise `OutputError` for a list of stations that was changed to what no plan can say."""
+
+    def refuse(zh: str, en: str) -> NoReturn:
+        raise OutputError(
+            f"{path}：{zh}。请恢复这个文件，或重新规划。",
+            f"{path}: {en}. Restore the file, or plan again.",
+        )
+
+    rows = [{unguarded(k): unguarded(v) for k, v in row.items()} for row in stored.stations]
+    for name in ("site_id", "name", "lng", "lat", "status"):
+        if name not in rows[0]:
+            refuse(f"缺少“{name}”列", f"the column {name} is missing")
+    for line, row in enumerate(rows, start=2):
+        for name, most in (("lng", 180.0), ("lat", 90.0)):
+            if not _is_within(row[name], most):
+                shown = row[name][:40]
+                refuse(
+                    f"第 {line} 行的“{name}”是“{shown}”，不是经纬度",
+                    f"row {line}: {name} is “{shown}”, which is no degree",
+                )
+        if row["status"] not in STATUS_WORDS:
+            shown, known = row["status"][:40], ", ".join(STATUS_WORDS)
+            refuse(
+                f"第 {line} 行的“status”是“{shown}”，可用：{known}",
+                f"row {line}: status is “{shown}”, not one of {known}",
+            )
+    listed, chosen = [row["site_id"] for row in rows], list(stored.said["chosen"])
+    if sorted(listed) != sorted(chosen):
+        odd = next(iter(set(listed) ^ set(chosen)), listed[0])
+        refuse(
+            f"站点与 plan.json 选定的不一致（{odd}）",
+            f"its stations are not those that plan.json has chosen ({odd})",
+        )
+
+
+def _is_within(text: str, most: float) -> bool:
+    try:
+        return abs(float(text)) <= most  # NaN is not
+    except ValueError:
+        return False
 
 
 def _stations(stored: Stored) -> pd.DataFrame:
@@ -261,7 +315,8 @@ def writing(path: Path) -> Iterator[Path]:
 
     On any failure nothing is left of it and an older file stays. Raises `OutputError`.
     """
-    beside, aside = (path.with_name(f".{uuid.uuid4().hex}{path.suffix}") for _ in range(2))
+    beside, aside = (path.with_name(f"{_HIDDEN}{uuid.uuid4().hex}{path.suffix}") for _ in range(2))
+    _sweep(path.parent)
     try:
         yield beside
         if path.is_dir() and not path.is_symlink():
@@ -279,6 +334,17 @@ def writing(path: Path) -> Iterator[Path]:
                     shutil.rmtree(left, ignore_errors=True)
                 else:
                     left.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left here; younger things may be another run's."""
+    with suppress(OSError):
+        for left in folder.glob(f"{_HIDDEN}*"):
+            if time.time() - left.stat().st_mtime > _LEFT_FOR_S:
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: Exception) -> OutputError:

@@ -263,7 +263,7 @@ def write_geopackage(plan: ExportPlan, folder: Path) -> list[Path]:
                     frame, beside, layer=name, driver="GPKG",
                     append=beside.exists(), promote_to_multi=name == "circles",
                 )  # fmt: skip
-        except pyogrio.errors.DataSourceError as error:
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.FeatureError) as error:
             raise cannot_write(path, error) from error
     return [path]
 

@@ -10,16 +10,19 @@ Each target has a folder of its own, the datum in its name: ``export/gaode-gcj02
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from servicecircle.errors import Lang, Note
+from servicecircle.errors import Lang, Note, PlannerError
 from servicecircle.export.bands import bands_of, coloured
 from servicecircle.export.export_plan import ExportPlan, cannot_write, read_plan
 from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.tiles.metadata import Metadata
+from servicecircle.export.tiles.outlines import Band
 from servicecircle.steps import Progress, silent
+from servicecircle.stored_plan import EXPORTS
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,25 @@ def export(
     plan = read_plan(folder, area=options.area, federation=options.federation)
     run = Run(plan, options, progress or silent, [])
     if to != "report" and not plan.shifted:
-        run.notes.append(_UNSHIFTED)
-    return Exported(write(run), run.notes)
+        run.notes.append(_NOT_SHIFTED if options.area == "none" else _OUTSIDE)
+    try:
+        return Exported(write(run), run.notes)
+    except PlannerError:
+        exports = plan.folder / EXPORTS
+        for made in (*exports.glob("*"), exports):
+            with suppress(OSError):
+                made.rmdir()  # what is empty
+        raise
 
 
-_UNSHIFTED: Note = (
-    "站点不在大陆范围内（或指定了 --area none）：坐标按 WGS-84 写出，没有偏移。"
-    "若当地地图有偏移，请用 --area all。",
-    "The stations lie outside the mainland (or --area none was given): positions are WGS-84, "
-    "without a shift. Where the local map is shifted, use --area all.",
+_OUTSIDE: Note = (
+    "站点不在大陆范围内：坐标按 WGS-84 写出，没有偏移。若当地地图有偏移，请用 --area all。",
+    "The stations lie outside the mainland: positions are WGS-84, without a shift. Where the local "
+    "map is shifted, use --area all.",
+)
+_NOT_SHIFTED: Note = (
+    "按 --area none，坐标以 WGS-84 写出，没有偏移。",
+    "As --area none says, positions are WGS-84, without a shift.",
 )
 
 
@@ -97,12 +110,16 @@ def _provider(to: str) -> Write:
     def write(run: Run) -> list[Path]:
         from servicecircle.export.qr import write_qr  # noqa: PLC0415
 
+        # first what may fail for want of circles or streets, or for zooms: then nothing is written
+        options = run.options
+        bands = coloured(run.plan, bands_of(run.plan, options.bands)) if options.tiles else []
         folder = run.plan.target(f"{to}-{run.plan.datum(PROVIDERS[to].datum)}")
+        drawn = _tiles(run, folder, to, bands) if options.tiles else []
         written = _station_tables(run, folder, to)
         if to != "tianditu":  # which has no links that open a place by its coordinates
             run.progress("codes", None)
             written += write_qr(run.plan, folder, to=to)
-        return written + (_tiles(run, folder, to) if run.options.tiles else [])
+        return written + drawn
 
     return write
 
@@ -114,7 +131,7 @@ def _station_tables(run: Run, folder: Path, to: str) -> list[Path]:
     return write_tables(run.plan, folder, to=to, notes=run.notes)
 
 
-def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
+def _tiles(run: Run, folder: Path, to: str, bands: list[Band]) -> list[Path]:
     """Tiles in the provider's grid, the pages that show them, and archives where asked for."""
     from servicecircle.export.tiles import archives  # noqa: PLC0415
     from servicecircle.export.tiles.grids import GRIDS  # noqa: PLC0415
@@ -122,7 +139,6 @@ def _tiles(run: Run, folder: Path, to: str) -> list[Path]:
     from servicecircle.export.viewers import SHARP_FOLDER, write_viewers  # noqa: PLC0415
 
     plan, options, datum = run.plan, run.options, PROVIDERS[to].datum
-    bands = coloured(plan, bands_of(plan, options.bands))
     for name in ("index.html", "offline.html"):  # their legends are the older tiles'
         _remove(folder / name)
     written = []
@@ -187,8 +203,18 @@ def _tables(run: Run) -> list[Path]:
 
 def _signs(run: Run) -> list[Path]:
     from servicecircle.export.signs import write_signs  # noqa: PLC0415
+    from servicecircle.export.stations.hours import parse_hours  # noqa: PLC0415
 
     run.progress("signs", None)
+    unclear = [bool(parse_hours(text).problems) for text in run.plan.stations["hours"]]
+    if n := sum(unclear):
+        run.notes.append(
+            (
+                f"{n} 个站点的开放时间没有读懂，标牌上照原文印；站点表的“待补正”写明了是哪些。",
+                f"The opening hours of {n} stations are unclear and printed as they are: the "
+                "sheet 待补正 of the station tables names them.",
+            )
+        )
     return write_signs(
         run.plan, run.plan.target("signs"), paper=run.options.paper,
         progress=run.counted("signs"), notes=run.notes,
