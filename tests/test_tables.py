@@ -537,6 +537,16 @@ def test_rows_are_lines_also_after_quoted_newlines(write: Write) -> None:
     assert error.rows == (6,)
 
 
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [("面积", "4㎡", 4), ("面积", "约 30 平方米", 30), ("面积", "12.5 m²", 12.5),
+     ("面积", "8M2", 8), ("费用", "￥1,200", 1200), ("费用", "5000 元", 5000)],
+)  # fmt: skip
+def test_units_in_the_cell(write: Write, column: str, text: str, value: float) -> None:
+    frame = read_sites(write(f'lng,lat,{column}\n1,2,"{text}"\n'))
+    assert frame["area_m2" if column == "面积" else "cost"].iloc[0] == value
+
+
 def test_refused_site_figures(write: Write) -> None:
     error = refused(read_sites, write("lng,lat,费用\n1,2,-5\n"), says="-5")
     assert (error.column, error.rows) == ("费用", (2,))

@@ -62,6 +62,12 @@ UNIT_FACTORS: dict[str, dict[str, float]] = {
     "minutes": {"小时": 60, "h": 60, "hours": 60, "秒": 1 / 60, "s": 1 / 60},
 }
 
+# what people write around such a number in its cell: 约 12.5 平方米
+WRITTEN_UNITS = {
+    "area_m2": re.compile(r"^\s*约\s*|\s*(㎡|m2|m²|平方米|平米)\s*$", re.IGNORECASE),
+    "cost": re.compile(r"^\s*[¥￥]\s*|\s*元\s*$"),
+}
+
 
 def plain(name: str) -> str:
     """A column name as it is compared."""
@@ -193,7 +199,9 @@ class Columns:
             values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
             wrong = np.isinf(values)
         else:
-            parsed = [_number(cell_text(cell)) for cell in cells]
+            units = WRITTEN_UNITS.get(target)
+            texts = map(cell_text, cells)
+            parsed = [_number(units.sub("", text) if units else text) for text in texts]
             values = np.array([np.nan if n is None else n for n in parsed], dtype=np.float64)
             wrong = np.array([n is None for n in parsed]) | np.isinf(values)
         refuse = self._refuse_number
