@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,3 +83,26 @@ def visit(chromium: Any, file: Path, size: tuple[int, int] = DESKTOP) -> Iterato
         yield seen
     finally:
         context.close()
+
+
+def until(page: Any, true: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Wait until something holds, asked from here: a page's policy may forbid what Playwright's
+    own ``wait_for_function`` does. Fails where it never does."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds:g} s"
+        page.wait_for_timeout(20)  # meanwhile events of the page are heard
+
+
+def overlaps(page: Any, *selectors: str) -> list[tuple[str, str]]:
+    """Which of the visible elements lie over each other."""
+    boxes = {s: page.locator(s).first.bounding_box() for s in selectors}
+    found = []
+    for i, a in enumerate(selectors):
+        for b in selectors[i + 1 :]:
+            p, q = boxes[a], boxes[b]
+            across = min(p["x"] + p["width"], q["x"] + q["width"]) - max(p["x"], q["x"])
+            down = min(p["y"] + p["height"], q["y"] + q["height"]) - max(p["y"], q["y"])
+            if across > 1 and down > 1:
+                found.append((a, b))
+    return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from servicecircle import reach_search
@@ -21,7 +21,6 @@ from servicecircle.streets.osm_file import read_osm
 City = tuple[WalkNetwork, Streets, Snapped, Snapped]
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**70),
     # just above half of all numbers, every second draw is thrown away and drawn again

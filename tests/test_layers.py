@@ -18,14 +18,12 @@ import shapely
 from pyproj import Geod
 
 import hostile
-from servicecircle import bundled, plan_folder
 from servicecircle.coordinates import bd09_to_wgs84, gcj02_to_wgs84
 from servicecircle.errors import OutputError
 from servicecircle.export import layers
 from servicecircle.export.export_plan import OSM_NOTE, read_plan
 from servicecircle.export.plain_text import legible
-from servicecircle.plan import make_plan
-from servicecircle.scenario import OSM_ATTRIBUTION, load_scenario
+from servicecircle.scenario import OSM_ATTRIBUTION
 
 KML = "{http://www.opengis.net/kml/2.2}"
 BACK = {
@@ -36,24 +34,8 @@ GEOD = Geod(ellps="WGS84")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    plan = make_plan(load_scenario(bundled.city()))
-    return plan_folder.save(plan, tmp_path_factory.mktemp("plan") / "hegu", map_html=lambda _: "")
-
-
-@pytest.fixture(scope="module")
-def plan(folder):
-    return read_plan(folder)
-
-
-@pytest.fixture(scope="module")
-def attacked(tmp_path_factory):
-    return hostile.hostile_plan(tmp_path_factory.mktemp("hostile"))
-
-
-@pytest.fixture(scope="module")
-def hostile_plan(attacked):
-    return read_plan(attacked, area="all")
+def plan(hegu_folder):
+    return read_plan(hegu_folder)
 
 
 def away(lng, lat, stations):
@@ -224,7 +206,7 @@ def test_attacks_are_plain_strings_in_geojson(hostile_plan, tmp_path):
 # --- GeoPackage -----------------------------------------------------------------------------------
 
 
-def test_geopackage_layers_read_back(plan, folder, tmp_path):
+def test_geopackage_layers_read_back(plan, hegu_folder, tmp_path):
     (path,) = layers.write_geopackage(plan, tmp_path)
     kinds = dict(pyogrio.list_layers(path))
     assert kinds == {
@@ -238,7 +220,7 @@ def test_geopackage_layers_read_back(plan, folder, tmp_path):
     circles = gpd.read_file(path, layer="circles")
     assert square_metres(circles.geometry) == pytest.approx(square_metres(plan.circles.geometry))
     demand = gpd.read_file(path, layer="demand")
-    ours = pd.read_parquet(folder / "demand.parquet")
+    ours = pd.read_parquet(hegu_folder / "demand.parquet")
     assert demand["demand_id"].tolist() == ours["demand_id"].tolist()
     assert demand["weight"].sum() == pytest.approx(ours["weight"].sum())
     assert demand["covered"].astype(bool).tolist() == ours["covered"].tolist()
@@ -260,8 +242,8 @@ def test_attacks_are_plain_values_in_a_geopackage(hostile_plan, tmp_path):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_outside_the_mainland_there_is_one_datum(attacked, tmp_path, write):
-    files = write(read_plan(attacked), tmp_path)
+def test_outside_the_mainland_there_is_one_datum(hostile_folder, tmp_path, write):
+    files = write(read_plan(hostile_folder), tmp_path)
     assert not any(datum in path.name for path in files for datum in ("gcj02", "bd09"))
 
 
@@ -277,8 +259,8 @@ def test_files_lie_where_they_should_and_are_whole_or_not_there(hostile_plan, tm
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_rows_from_osm_carry_the_odbl(folder, tmp_path, write):
-    copy = shutil.copytree(folder, tmp_path / "real")
+def test_rows_from_osm_carry_the_odbl(hegu_folder, tmp_path, write):
+    copy = shutil.copytree(hegu_folder, tmp_path / "real")
     said = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
     said["attribution"] = OSM_ATTRIBUTION
     (copy / "plan.json").write_text(json.dumps(said), encoding="utf-8")
@@ -308,8 +290,8 @@ def test_rows_from_osm_carry_the_odbl(folder, tmp_path, write):
     assert OSM_NOTE[0] in "".join(rows.values()).replace("_", " ")
 
 
-def test_a_plan_with_no_circles_still_has_layers(folder, tmp_path):
-    copy = shutil.copytree(folder, tmp_path / "none")
+def test_a_plan_with_no_circles_still_has_layers(hegu_folder, tmp_path):
+    copy = shutil.copytree(hegu_folder, tmp_path / "none")
     (copy / "circles.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     plan = read_plan(copy)
     (tmp_path / "out").mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import shutil
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,7 +14,8 @@ from PIL import Image, ImageFilter
 from pyproj import Geod
 
 import hostile
-from servicecircle import bundled, plan_folder
+from datums import FORWARD, back_to_wgs84
+from servicecircle import plan_folder
 from servicecircle.errors import OutputError
 from servicecircle.export import links, qr
 from servicecircle.export.export_plan import read_plan
@@ -29,8 +29,6 @@ from servicecircle.export.links import (
     tencent_link,
 )
 from servicecircle.export.qr import QUIET_ZONE, qr_code, qr_matrix, qr_png, qr_svg, write_qr
-from servicecircle.plan import make_plan
-from servicecircle.scenario import load_scenario
 
 NAMES = {
     "plain": "俭杨路环卫驿站",
@@ -39,17 +37,6 @@ NAMES = {
     "rare": "𠮷㐂驿站",
     "percent": "100%25 %zz",
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    plan = make_plan(load_scenario(bundled.city()))
-    return plan_folder.save(plan, tmp_path_factory.mktemp("plan") / "hegu", map_html=lambda _: "")
-
-
-@pytest.fixture(scope="module")
-def attacked(tmp_path_factory):
-    return hostile.hostile_plan(tmp_path_factory.mktemp("hostile"))
 
 
 # --- reading links: each provider's form, by what its documentation says --------------------------
@@ -91,55 +78,12 @@ def read_tencent(link):
 READERS = {"gaode": read_gaode, "baidu": read_baidu, "tencent": read_tencent}
 
 
-# --- an inverse that shares no code with the package ----------------------------------------------
-
-
-def gcj02(lng, lat):
-    """WGS-84 → GCJ-02 written out once more."""
-    a, ee, x, y = 6378245.0, 0.00669342162296594323, lng - 105, lat - 35
-    s, pi = math.sin, math.pi
-    waves = 2 / 3 * (20 * s(6 * x * pi) + 20 * s(2 * x * pi))
-    north = -100 + 2 * x + 3 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * abs(x) ** 0.5 + waves
-    north += 2 / 3 * (20 * s(y * pi) + 40 * s(y / 3 * pi))
-    north += 2 / 3 * (160 * s(y / 12 * pi) + 320 * s(y * pi / 30))
-    east = 300 + x + 2 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * abs(x) ** 0.5 + waves
-    east += 2 / 3 * (20 * s(x * pi) + 40 * s(x / 3 * pi))
-    east += 2 / 3 * (150 * s(x / 12 * pi) + 300 * s(x / 30 * pi))
-    phi = math.radians(lat)
-    magic = 1 - ee * s(phi) ** 2
-    return (
-        lng + math.degrees(east / (a / magic**0.5 * math.cos(phi))),
-        lat + math.degrees(north / (a * (1 - ee) / magic**1.5)),
-    )
-
-
-def bd09(lng, lat):
-    x, y = gcj02(lng, lat)
-    k = math.pi * 3000 / 180
-    z = math.hypot(x, y) + 0.00002 * math.sin(y * k)
-    angle = math.atan2(y, x) + 0.000003 * math.cos(x * k)
-    return z * math.cos(angle) + 0.0065, z * math.sin(angle) + 0.006
-
-
-FORWARD = {"gcj02": gcj02, "bd09": bd09, "wgs84": lambda lng, lat: (lng, lat)}
-
-
-def back_to_wgs84(forward, lng, lat):
-    """The place whose image this is, by Newton's method with differences."""
-    here = np.array([lng, lat])
-    for _ in range(30):
-        image = np.array(forward(*here))
-        columns = [(np.array(forward(*(here + d))) - image) / 1e-6 for d in np.eye(2) * 1e-6]
-        here = here - np.linalg.solve(np.column_stack(columns), image - [lng, lat])
-    return here
-
-
 # --- links ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", list(MAKERS))
-def test_links_lead_back_to_the_station_within_a_centimetre(folder, to):
-    plan = read_plan(folder)
+def test_links_lead_back_to_the_station_within_a_centimetre(hegu_folder, to):
+    plan = read_plan(hegu_folder)
     table = station_links(plan)
     assert table["site_id"].tolist() == plan.stations["site_id"].tolist()
     words = {"gaode": "gaode", "baidu": "bd09ll", "tencent": "2"}
@@ -154,8 +98,8 @@ def test_links_lead_back_to_the_station_within_a_centimetre(folder, to):
         assert first in more or (to == "gaode" and len(row.name) > 10)  # what there is room for
 
 
-def test_outside_the_mainland_links_say_wgs84(attacked):
-    plan = read_plan(attacked)
+def test_outside_the_mainland_links_say_wgs84(hostile_folder):
+    plan = read_plan(hostile_folder)
     words = {"gaode": "wgs84", "baidu": "wgs84", "tencent": "1"}
     for to, link in station_links(plan).iloc[3][list(MAKERS)].items():
         *_, lng, lat, datum = READERS[to](link)
@@ -198,8 +142,8 @@ def test_links_stay_short_services_are_cut_first_and_marked(to):
 
 
 @pytest.mark.parametrize("to", list(MAKERS))
-def test_attacks_stay_inside_their_field(attacked, to):
-    plan = read_plan(attacked, area="all")
+def test_attacks_stay_inside_their_field(hostile_folder, to):
+    plan = read_plan(hostile_folder, area="all")
     for link, (key, text) in zip(station_links(plan)[to], hostile.TEXTS.items(), strict=True):
         name, *_ = READERS[to](link)  # the readers allow no field but the documented ones
         assert link.isascii() and len(link) <= LIMITS[to], key
@@ -208,8 +152,8 @@ def test_attacks_stay_inside_their_field(attacked, to):
         assert start and start[:6] in 2 * "".join(c for c in text if c.isalnum()), key
 
 
-def test_a_station_without_a_name_is_called_by_its_code(folder, tmp_path):
-    copy = shutil.copytree(folder, tmp_path / "x")
+def test_a_station_without_a_name_is_called_by_its_code(hegu_folder, tmp_path):
+    copy = shutil.copytree(hegu_folder, tmp_path / "x")
     table = pd.read_csv(copy / "stations.csv", dtype=str, keep_default_na=False)
     table.columns = [name.lstrip("\ufeff") for name in table.columns]
     table.loc[0, ["name", "services"]] = " \u2028 "
@@ -228,8 +172,8 @@ def decoded(image):
 
 
 @pytest.mark.parametrize("to", list(MAKERS))
-def test_codes_are_small_and_read_by_another_reader(folder, tmp_path, to):
-    plan = read_plan(folder)
+def test_codes_are_small_and_read_by_another_reader(hegu_folder, tmp_path, to):
+    plan = read_plan(hegu_folder)
     for i, link in enumerate(station_links(plan)[to]):
         code = qr_code(link)
         assert code.version <= {"gaode": 10, "baidu": 12, "tencent": 12}[to]
@@ -241,9 +185,9 @@ def test_codes_are_small_and_read_by_another_reader(folder, tmp_path, to):
 
 
 @pytest.mark.parametrize("to", list(MAKERS))
-def test_codes_can_be_read_from_a_sign(folder, to):
+def test_codes_can_be_read_from_a_sign(hegu_folder, to):
     """Printed 3 cm wide and photographed: few pixels a module, blurred, turned, uneven light."""
-    link = station_links(read_plan(folder))[to].iloc[0]
+    link = station_links(read_plan(hegu_folder))[to].iloc[0]
     dark = qr_matrix(link)
     code = Image.fromarray(np.where(dark, 0, 255).astype(np.uint8)).resize(
         (len(dark) * 5,) * 2, Image.Resampling.LANCZOS
@@ -260,8 +204,8 @@ def test_codes_can_be_read_from_a_sign(folder, to):
         assert decoded(photo) == link, (blur, angle)
 
 
-def test_a_quiet_zone_of_four_modules_is_there_and_dark_is_true(folder):
-    link = station_links(read_plan(folder))["gaode"].iloc[0]
+def test_a_quiet_zone_of_four_modules_is_there_and_dark_is_true(hegu_folder):
+    link = station_links(read_plan(hegu_folder))["gaode"].iloc[0]
     dark = qr_matrix(link)
     assert dark.dtype == bool and dark.shape == (57 + 2 * QUIET_ZONE,) * 2 and QUIET_ZONE == 4
     edge = dark.copy()
@@ -272,10 +216,10 @@ def test_a_quiet_zone_of_four_modules_is_there_and_dark_is_true(folder):
     assert finder[2:5, 2:5].all()
 
 
-def test_the_svg_draws_the_same_modules(folder):
+def test_the_svg_draws_the_same_modules(hegu_folder):
     import xml.etree.ElementTree as ET  # noqa: PLC0415
 
-    link = station_links(read_plan(folder))["tencent"].iloc[0]
+    link = station_links(read_plan(hegu_folder))["tencent"].iloc[0]
     text = qr_svg(link)
     root = ET.fromstring(text)
     dark = qr_matrix(link)
@@ -303,8 +247,8 @@ def drawn(root, size):
 
 
 @pytest.mark.parametrize("to", list(MAKERS))
-def test_a_folder_of_codes_with_its_index(folder, tmp_path, to):
-    plan = read_plan(folder)
+def test_a_folder_of_codes_with_its_index(hegu_folder, tmp_path, to):
+    plan = read_plan(hegu_folder)
     index, about, *codes = write_qr(plan, tmp_path, to=to)
     with index.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -319,8 +263,8 @@ def test_a_folder_of_codes_with_its_index(folder, tmp_path, to):
     )
 
 
-def test_hostile_codes_never_become_paths(attacked, tmp_path):
-    plan = read_plan(attacked, area="all")
+def test_hostile_codes_never_become_paths(hostile_folder, tmp_path):
+    plan = read_plan(hostile_folder, area="all")
     out = tmp_path / "out"
     out.mkdir()
     written = write_qr(plan, out, to="baidu")
@@ -337,8 +281,8 @@ def test_hostile_codes_never_become_paths(attacked, tmp_path):
         assert link == station_links(plan)["baidu"].iloc[texts.index(key)]
 
 
-def test_an_older_folder_of_codes_is_replaced_whole_or_stays(folder, tmp_path, monkeypatch):
-    plan = read_plan(folder)
+def test_an_older_folder_of_codes_is_replaced_whole_or_stays(hegu_folder, tmp_path, monkeypatch):
+    plan = read_plan(hegu_folder)
     index, *_ = write_qr(plan, tmp_path, to="gaode")
     (index.parent / "from-before.png").write_bytes(b"x")
     before = sorted(path.name for path in index.parent.iterdir())

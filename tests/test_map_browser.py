@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browser import DESKTOP, PHONE, chromium_path, visit
+from browser import DESKTOP, PHONE, chromium_path, overlaps, until, visit
 from map_town import HOSTILE, town_plan
 from servicecircle.maps import map_html
 from servicecircle.plan import Plan
@@ -30,20 +30,6 @@ IN_VIEW = """selector => {
         b.left >= map.left - 30 && b.right <= map.right + 30 &&
         b.top >= map.top - 30 && b.bottom <= map.bottom + 30).length;
 }"""
-
-
-def overlaps(page: Any, *selectors: str) -> list[tuple[str, str]]:
-    """Which of the visible elements lie over each other."""
-    boxes = {s: page.locator(s).first.bounding_box() for s in selectors}
-    found = []
-    for i, a in enumerate(selectors):
-        for b in selectors[i + 1 :]:
-            p, q = boxes[a], boxes[b]
-            across = min(p["x"] + p["width"], q["x"] + q["width"]) - max(p["x"], q["x"])
-            down = min(p["y"] + p["height"], q["y"] + q["height"]) - max(p["y"], q["y"])
-            if across > 1 and down > 1:
-                found.append((a, b))
-    return found
 
 
 def test_no_browser_skips_or_fails_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,9 +73,8 @@ def test_map_opens_offline(
         assert overlaps(page, *controls) == []
         page.screenshot(path=tmp_path / "opened.png")
         (page.tap if size == PHONE else page.click)("#sc-toggle")
-        page.wait_for_timeout(300)
-        assert overlaps(page, *controls) == []
-        assert page.locator("#sc-body").is_visible() == (size == PHONE)
+        until(page, lambda: page.locator("#sc-body").is_visible() == (size == PHONE))
+        until(page, lambda: overlaps(page, *controls) == [])  # it slides
         page.screenshot(path=tmp_path / "toggled.png")
         assert (seen.requests, seen.errors, seen.dialogs) == ([], [], [])
 
@@ -110,9 +95,12 @@ def test_a_map_in_a_frame_without_size_fits_once_it_has_one(
         page.evaluate("Object.assign(document.querySelector('iframe').style,"
                       " {width: '900px', height: '600px'})")  # fmt: skip
         inner.locator(".sc-new").first.wait_for()
-        page.wait_for_timeout(500)
-        box = inner.locator(".sc-new").first.bounding_box()
-        assert box is not None and 0 < box["x"] < 900 and 0 < box["y"] < 600
+
+        def within() -> bool:
+            box = inner.locator(".sc-new").first.bounding_box()
+            return box is not None and 0 < box["x"] < 900 and 0 < box["y"] < 600
+
+        until(page, within)
         assert (seen.errors, seen.dialogs) == ([], [])
 
 

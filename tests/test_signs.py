@@ -22,7 +22,7 @@ import zxingcpp
 from PIL import Image
 from pyproj import Geod
 
-from hostile import IDS, LEAKED, LONG, TEXTS, hostile_plan, word
+from hostile import IDS, LEAKED, LONG, TEXTS, word
 from servicecircle.coordinates import bd09_to_wgs84, gcj02_to_wgs84
 from servicecircle.errors import OutputError
 from servicecircle.export.export_plan import read_plan
@@ -49,14 +49,9 @@ CODES = ["HG001", "node/1", "S-3", "S-4", "S-5"]
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    return hostile_plan(tmp_path_factory.mktemp("hostile"))
-
-
-@pytest.fixture(scope="module")
-def plan(hostile):
+def plan(hostile_folder):
     """Five stations of every kind in a town whose coordinates are shifted."""
-    read = read_plan(hostile, area="all", federation="河谷市总工会（虚构）")
+    read = read_plan(hostile_folder, area="all", federation="河谷市总工会（虚构）")
     read.stored.scenario["title"] = "河谷市（虚构）"
     stations = read.stations.head(len(STATIONS)).copy()
     stations["site_id"] = CODES
@@ -72,9 +67,10 @@ def made(plan, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def attacked(hostile, tmp_path_factory):
+def attacked(hostile_folder, tmp_path_factory):
     notes: list = []
-    return write_signs(read_plan(hostile), tmp_path_factory.mktemp("attacked"), notes=notes), notes
+    folder = tmp_path_factory.mktemp("attacked")
+    return write_signs(read_plan(hostile_folder), folder, notes=notes), notes
 
 
 @cache
@@ -257,8 +253,8 @@ def test_a_code_of_another_map(plan, tmp_path):
     assert Geod(ellps="WGS84").inv(x, y, row["lng"], row["lat"])[2] < 0.01
 
 
-def test_the_sheet_holds_every_station(attacked, hostile):
-    plan = read_plan(hostile)
+def test_the_sheet_holds_every_station(attacked, hostile_folder):
+    plan = read_plan(hostile_folder)
     paths, _ = attacked
     sheet = pages(paths[1])
     links = [code.text for _, _, picture in sheet for code in codes_of(picture)]
@@ -298,7 +294,7 @@ def test_the_sheet_stays_legible_too(attacked):
         assert_legible(boxes, picture)
 
 
-def test_ids_never_become_paths(attacked, hostile):
+def test_ids_never_become_paths(attacked, hostile_folder):
     paths, _ = attacked
     folder = paths[0].parent
     assert all(path.parent == folder and path.is_file() for path in paths)

@@ -6,6 +6,7 @@ import csv
 import math
 
 import numpy as np
+import pyproj
 import pytest
 import shapely
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import shared_file
+from datums import FORWARD
 from servicecircle.export.tiles.grids import GRIDS
 from servicecircle.export.tiles.outlines import Band
 from servicecircle.export.tiles.pyramid import Metadata, write_tiles
@@ -45,7 +47,6 @@ def test_baidu_counts_negative_tiles_down_from_zero():
     )
     assert x.tolist() == [-1, 0, 0, 1, -1, -2]
     assert y.tolist() == [-1, 0, 0, 1, -1, -2]
-    assert grid.tile_bounds(-1, -1, 18) == (-256.0, -256.0, 0.0, 0.0)
     assert [grid.number(row) for row in (-1, 0, 7)] == [0, -1, -8]
 
 
@@ -59,17 +60,14 @@ def test_round_trips(name, lng, lat, zoom):
     assert abs(float(back[0]) - lng) < 1e-7
     assert abs(float(back[1]) - lat) < (2e-4 if name == "bd09" else 1e-9)
     column, row = (int(v) for v in grid.tile(x, y, zoom))
-    west, south, east, north = grid.tile_bounds(column, row, zoom)
-    slack = 1e-6
-    assert west - slack <= x <= east + slack
-    assert south - slack <= y <= north + slack
-    assert math.isclose(east - west, 256 * grid.resolution(zoom))
     parent = [int(v) for v in grid.tile(x, y, zoom - 1)]
     assert parent == [column // 2, row // 2]
     right, down = grid.pixels(x, y, zoom)
     if name == "bd09":
         assert abs(right - float(x) / 2.0 ** (18 - zoom)) < 1e-6
         assert abs(down + float(y) / 2.0 ** (18 - zoom)) < 1e-6
+        side = 256 * 2.0 ** (18 - zoom)
+        assert [math.floor(x / side), math.floor(y / side)] == [column, row]
     else:
         assert [int(right // 256), int(down // 256)] == [column, row]
 
@@ -129,3 +127,49 @@ def test_a_circles_rim_is_at_the_pixel_that_independent_mathematics_says(tmp_pat
         outside = _alpha(folder, name, zoom, right - 1.6 * east, down - 1.6 * south)
         assert inside == 255, (vector["name"], inside)
         assert outside == 0, (vector["name"], outside)
+
+
+# --- long edges -----------------------------------------------------------------------------------
+
+CLARKE = pyproj.Transformer.from_crs(  # Baidu's plane, to some centimetres
+    "+proj=longlat +ellps=clrk66", "+proj=merc +ellps=clrk66", always_xy=True
+)
+
+
+def _pixel_of(lng, lat, name, zoom):
+    """Pixels (right, down) of WGS-84 degrees."""
+    x, y = FORWARD[name](lng, lat)
+    if name == "bd09":
+        east, north = CLARKE.transform(x, y)
+        return np.array([east, -north]) / 2.0 ** (18 - zoom)
+    return np.array(_pixel({f"{name}_lng": x, f"{name}_lat": y}, name, zoom))
+
+
+def test_the_formulas_of_the_tests_agree_with_the_reference(vectors):
+    for row in vectors.to_dict("records"):
+        for name in ("gcj02", "bd09"):
+            there = FORWARD[name](row["wgs84_lng"], row["wgs84_lat"])
+            assert there == pytest.approx((row[f"{name}_lng"], row[f"{name}_lat"]), abs=1e-5)
+        right, down = _pixel_of(row["wgs84_lng"], row["wgs84_lat"], "bd09", 18)
+        assert (right, -down) == pytest.approx((row["bd09mc_x"], row["bd09mc_y"]), abs=1.5)
+
+
+@pytest.mark.parametrize(("name", "zoom"), [("gcj02", 17), ("bd09", 18)])
+@pytest.mark.parametrize("corner", [(113.36, 23.03), (101.70, 36.60), (87.57, 43.80)])
+def test_long_edges_bend_as_the_ground_does(tmp_path, name, zoom, corner):
+    """A strip of 0.1° from west to east: straight in WGS-84, some pixels bent in the other datum.
+
+    (From south to north the shift is nearly straight: its waves there are the longitude's.)
+    """
+    start, along, up = np.array(corner), np.array([0.1, 0.0]), np.array([0.0, 0.005])
+    strip = shapely.box(*start, *(start + along + up))
+    band = Band(strip, (10, 120, 60), 1.0, "15 分钟服务圈", 15)
+    write_tiles([band], tmp_path, GRIDS[name], shifted=True, metadata=SAID, zooms=(zoom, zoom))
+    for side, out in ((0.0 * up, 1.6), (up, -1.6)):  # pixels count down
+        first, last = (_pixel_of(*(start + side + k * along), name, zoom) for k in (0, 1))
+        for part in (0.25, 0.5, 0.75):
+            right, down = _pixel_of(*(start + side + part * along), name, zoom)
+            straight = first[1] * (1 - part) + last[1] * part
+            assert abs(down - straight) > 3  # where the edge would be, were it not cut before
+            assert _alpha(tmp_path, name, zoom, right, down - out) == 255, part
+            assert _alpha(tmp_path, name, zoom, right, down + out) == 0, part

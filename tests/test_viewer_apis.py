@@ -14,9 +14,11 @@ import pandas as pd
 import pytest
 
 from browser import DESKTOP, PHONE
-from hostile import TEXTS, hostile_plan, word
-from servicecircle.export.export_plan import ExportPlan, read_plan
-from servicecircle.export.viewers import PROVIDERS, write_viewers
+from hostile import TEXTS, word
+from servicecircle.export.export_plan import ExportPlan
+from servicecircle.export.providers import PROVIDERS
+from servicecircle.export.viewers import write_viewers
+from servicecircle.export.viewers.contents import KEY_FROM
 from viewer_apis import APIS
 from viewer_cases import (
     CITY,
@@ -25,7 +27,6 @@ from viewer_cases import (
     Opened,
     harmless,
     hostile_pages,
-    known_places,
     moved,
     opened,
     page_bytes,
@@ -33,26 +34,10 @@ from viewer_cases import (
     pixel,
     readable,
     served,
-    street_plan,
     tileset,
 )
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> ExportPlan:
-    return street_plan(tmp_path_factory.mktemp("plan"))
-
-
-@pytest.fixture(scope="module")
-def vectors() -> pd.DataFrame:
-    return known_places()
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> ExportPlan:
-    return read_plan(hostile_plan(tmp_path_factory.mktemp("hostile")), area="all")
 
 
 # --- the providers' pages -------------------------------------------------------------------------
@@ -86,13 +71,15 @@ def calls(page: Any, name: str) -> list[Any]:
 
 
 @pytest.fixture
-def provider_folder(plan: ExportPlan, vectors: Any, tmp_path: Path) -> Callable[[str], Any]:
+def provider_folder(
+    street_plan: ExportPlan, vectors: pd.DataFrame, tmp_path: Path
+) -> Callable[[str], Any]:
     """Pages, and one tile at z15 that exists, for two stations; returns the row of the first."""
 
     def make(to: str) -> Any:
-        grid = PROVIDERS[to].grid
+        grid = PROVIDERS[to].datum
         row, other = (vectors.loc[name] for name in (CITY, OTHER_CITY))
-        here = moved(plan, [tuple(r[["wgs84_lng", "wgs84_lat"]]) for r in (row, other)])
+        here = moved(street_plan, [tuple(r[["wgs84_lng", "wgs84_lat"]]) for r in (row, other)])
         right, down = pixel(row, grid, 15)
         paint(tmp_path, grid, 15, [(right, down, RED)])
         tiles = tileset(tmp_path, grid, (13, 16), row)
@@ -126,7 +113,7 @@ def test_a_provider_is_asked_rightly(
     chromium: Any, provider_folder: Any, to: str, tmp_path: Path
 ) -> None:
     row, other = provider_folder(to)
-    grid = PROVIDERS[to].grid
+    grid = PROVIDERS[to].datum
     with ready(chromium, tmp_path, to) as seen:
         page, base = seen.page, seen.page.url.removesuffix("index.html")
         expected = [[r[f"{grid}_lng"], r[f"{grid}_lat"]] for r in (row, other)]
@@ -233,7 +220,7 @@ def test_without_a_network_or_with_a_bad_key_the_page_says_what_to_do(
         page = seen.page
         page.wait_for_selector("#key", state="visible")
         text = page.locator("#key").inner_text()
-        assert PROVIDERS[to].name[0] in text and PROVIDERS[to].key_from[0] in text
+        assert PROVIDERS[to].words[0] in text and KEY_FROM[to][0] in text
         assert "http.server" in text  # opened from a disk
         assert ("securityJsCode" in text) == (to == "gaode")
         box = page.locator("#key").bounding_box()
@@ -272,9 +259,9 @@ def test_an_api_that_has_changed_is_said(
 
 @pytest.mark.parametrize("to", list(PROVIDERS))
 def test_hostile_texts_do_nothing_on_a_providers_map(
-    chromium: Any, hostile: ExportPlan, to: str, tmp_path: Path
+    chromium: Any, hostile_plan: ExportPlan, to: str, tmp_path: Path
 ) -> None:
-    hostile_pages(hostile, tmp_path, to)
+    hostile_pages(hostile_plan, tmp_path, to)
     with ready(chromium, tmp_path, to) as seen:
         page = seen.page
         page.evaluate("if (window.tmap) { tmap.zoom = 16; tmap.heard.zoomend(); }")

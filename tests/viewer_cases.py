@@ -24,14 +24,13 @@ import pandas as pd
 import pyproj
 from PIL import Image
 
-from browser import DESKTOP, PHONE
-from conftest import shared_file
+from browser import DESKTOP, PHONE, until
 from hostile import TEXTS
-from plans import main_street, saved
-from servicecircle.export.export_plan import ExportPlan, read_plan
+from servicecircle.export.export_plan import ExportPlan
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.tiles.grids import GRIDS
 from servicecircle.export.tiles.metadata import Metadata, TileSet
-from servicecircle.export.viewers import PROVIDERS, write_viewers
+from servicecircle.export.viewers import write_viewers
 
 MERCATOR = pyproj.Transformer.from_crs(4326, 3857, always_xy=True)
 CITY, OTHER_CITY = "晋中市", "临汾市"
@@ -41,16 +40,6 @@ PROVIDER_OF = {"gcj02": "gaode", "bd09": "baidu", "wgs84": "tianditu"}
 
 
 # --- plans, tiles, positions ----------------------------------------------------------------------
-
-
-def known_places() -> pd.DataFrame:
-    """Forty cities in all datums, by name."""
-    return pd.read_csv(shared_file("reference/datum_vectors.csv")).set_index("name")
-
-
-def street_plan(folder: Path) -> ExportPlan:
-    """A plan to put stations into (`moved`); the shift applies."""
-    return read_plan(saved(main_street(folder / "town", new_sites=2), folder / "saved"), area="all")
 
 
 def moved(plan: ExportPlan, places: list[tuple[float, float]], **columns: Any) -> ExportPlan:
@@ -94,7 +83,7 @@ def tileset(folder: Path, grid: str, zooms: tuple[int, int], around: Any, **more
     """What would be said of tiles painted by hand, some 3 km around a row of the vectors."""
     lng, lat = around[f"{grid}_lng"], around[f"{grid}_lat"]
     bounds = (lng - 0.03, lat - 0.03, lng + 0.03, lat + 0.03)
-    legend = ({"name": "步行 15 分钟", "minutes": 15.0, "colour": "#c81e1e", "opacity": 0.5},)
+    legend = ({"name": "步行 15 分钟服务圈", "minutes": 15.0, "colour": "#c81e1e", "opacity": 0.5},)
     known = {"folder": folder / "tiles", "scale": 1, "tiles": 9, "size_bytes": 9, "datum": grid,
              "bounds_wgs84": bounds, "bounds_datum": bounds, "legend": legend}  # fmt: skip
     return TileSet(grid=GRIDS[grid], zooms=zooms, metadata=SEEN, **{**known, **more})
@@ -194,13 +183,18 @@ def map_pixels(page: Any, shown: str) -> np.ndarray[Any, Any]:
         "{display:none} #map{background:#fff!important}"
         f" .leaflet-map-pane,.{shown},.{shown} *{{visibility:visible!important}}"
     )
-    loaded = "[...document.querySelectorAll('img.leaflet-tile')].every(i => i.complete)"
-    for _ in range(200):  # not wait_for_function: the page's policy forbids its eval
-        if page.evaluate(loaded):
-            break
-        page.wait_for_timeout(50)
-    page.wait_for_timeout(400)  # tiles fade in
+    tiles_shown(page)
     return np.asarray(Image.open(io.BytesIO(page.locator("#map").screenshot())).convert("RGB"))
+
+
+def tiles_shown(page: Any) -> None:
+    """Wait until every tile of the view is there and has faded in, or is known to be missing."""
+    shown = (
+        "() => { const all = [...document.querySelectorAll('img.leaflet-tile')];"
+        " return all.length > 0 && all.every(i => i.complete"
+        " && (i.src.startsWith('data:') || i.style.opacity === '1')); }"
+    )
+    until(page, lambda: page.evaluate(shown))
 
 
 def go(page: Any, lng: float, lat: float, zoom: int) -> tuple[float, float]:
@@ -224,7 +218,7 @@ def middle(pixels: np.ndarray[Any, Any], colour: tuple[int, int, int]) -> tuple[
 
 
 def hostile_pages(plan: ExportPlan, folder: Path, to: str) -> None:
-    grid = PROVIDERS[to].grid
+    grid = PROVIDERS[to].datum
     lng, lat = plan.at(grid)
     around = {f"{grid}_lng": lng.mean(), f"{grid}_lat": lat.mean()}
     legend = ({"name": TEXTS["script"], "minutes": None, "colour": "#00ff00", "opacity": 0.5},)

@@ -91,11 +91,9 @@ def _written(path: Path, write: Callable[[Path], None]) -> Path:
 
 def _said(tileset: TileSet) -> dict[str, Any]:
     """What both formats tell of the layer."""
-    about = tileset.metadata
-    return {
-        "name": about.name,
-        "description": " ".join(filter(None, (about.description, tileset.note))),
-        "attribution": about.attribution,
+    texts = tileset.texts
+    return texts | {
+        "description": " ".join(filter(None, (texts["description"], tileset.note))),
         "version": "1",
         "type": "overlay",
         "datum": tileset.datum,

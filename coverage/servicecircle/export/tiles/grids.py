@@ -109,17 +109,6 @@ class Grid:
         """The grid's own y of a row counted down."""
         return -row - 1 if self.y_up else row
 
-    def tile_bounds(self, x: int, y: int, zoom: int) -> tuple[float, float, float, float]:
-        """Metres (west, south, east, north) of a tile given by the grid's own numbers."""
-        side = self.span_m / 2.0**zoom
-        row = -y - 1 if self.y_up else y
-        west, north = self.left_m + x * side, self.top_m - row * side
-        return west, north - side, west + side, north
-
-    def resolution(self, zoom: int, *, scale: int = 1) -> float:
-        """Metres of the plane per pixel."""
-        return self.span_m / (TILE_PX * scale * 2.0**zoom)
-
     def world(self, zoom: int) -> range:
         """The columns of a zoom, which are its rows (down) too."""
         if not self.y_up:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from servicecircle.errors import OutputError
+from servicecircle.export.plain_text import legible, one_line
 from servicecircle.export.tiles.grids import GRIDS, TILE_PX, Grid
 from servicecircle.export.tiles.outlines import Band, Bounds
 
@@ -28,12 +30,11 @@ GCJ_NOTE = (
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a layer says of itself: plain text, not HTML. ``extra`` becomes keys of tiles.json."""
+    """What a layer says of itself: plain text as planners wrote it, not HTML."""
 
     name: str
     attribution: str
     description: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ class TileSet:
             return BAIDU_NOTE
         return GCJ_NOTE if self.datum == "gcj02" else ""
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """``name``, ``description`` and ``attribution`` as tiles.json and archives carry them.
+
+        Legible text; the attribution is HTML, for that is what map programs take it for.
+        """
+        return {
+            "name": one_line(self.metadata.name),
+            "description": legible(self.metadata.description),
+            "attribution": html.escape(one_line(self.metadata.attribution)),
+        }
+
     def tilejson(self) -> dict[str, Any]:
         """The content of tiles.json."""
         own = {
@@ -96,13 +109,11 @@ class TileSet:
             "tile_bytes": self.size_bytes,
             "bounds_wgs84": self.bounds_wgs84,
             "bounds_datum": self.bounds_datum,
-            "legend": list(self.legend),
+            "bands": list(self.legend),  # TileJSON's own "legend" is one text
         }
         said = {
             "tilejson": "3.0.0",
-            "name": self.metadata.name,
-            "description": self.metadata.description,
-            "attribution": self.metadata.attribution,
+            **self.texts,
             "version": "1.0.0",
             "scheme": self.grid.scheme,
             "tiles": ["{z}/{x}/{y}.png"],
@@ -113,7 +124,7 @@ class TileSet:
             said["bounds"] = list(self.bounds)
         if self.note:
             own["note"] = self.note
-        return {**self.metadata.extra, **said, **own}
+        return {**said, **own}
 
     def text(self) -> str:
         """tiles.json as text; the same for the same layer."""
@@ -121,10 +132,10 @@ class TileSet:
 
 
 def legend_of(bands: Sequence[Band]) -> tuple[dict[str, Any], ...]:
-    """Per band, in the order of drawing: name, minutes, colour ``#rrggbb``, opacity."""
+    """Per band, in the order of drawing: name (legible), minutes, colour ``#rrggbb``, opacity."""
     return tuple(
         {
-            "name": band.name,
+            "name": one_line(band.name),
             "minutes": band.minutes,
             "colour": "#{:02x}{:02x}{:02x}".format(*band.colour),
             "opacity": band.opacity,
@@ -148,9 +159,9 @@ def read_tileset(folder: Path | str) -> TileSet:
             size_bytes=int(said["tile_bytes"]),
             bounds_wgs84=_four(said["bounds_wgs84"]),
             bounds_datum=_four(said["bounds_datum"]),
-            legend=tuple(said["legend"]),
+            legend=tuple(said["bands"]),
             metadata=Metadata(
-                str(said["name"]), str(said["attribution"]), str(said["description"])
+                str(said["name"]), html.unescape(said["attribution"]), str(said["description"])
             ),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

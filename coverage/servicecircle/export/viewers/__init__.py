@@ -28,7 +28,6 @@ The tests replace each API by a stand-in that records what the page asked of it.
 
 from __future__ import annotations
 
-from servicecircle.export.viewers.contents import PROVIDERS
 from servicecircle.export.viewers.pages import SHARP_FOLDER, write_viewers
 
-__all__ = ["PROVIDERS", "SHARP_FOLDER", "write_viewers"]
+__all__ = ["SHARP_FOLDER", "write_viewers"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,53 +11,30 @@ from servicecircle.coordinates import BAND_FROM_DEG, LL2MC
 from servicecircle.errors import Note
 from servicecircle.export.export_plan import STATUS_WORDS, ExportPlan
 from servicecircle.export.plain_text import cut, legible, one_line
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.tiles.metadata import TileSet
 
 DIGITS = 7  # of a degree: a centimetre
 MOST_NAME, MOST_TEXT = 120, 1000  # characters shown
 _TEXTS = ("address", "services", "hours", "phone", "district", "kind")
 
-
-class Provider(NamedTuple):
-    """A map provider: its name, the grid of its maps, where a key comes from."""
-
-    name: Note
-    grid: str
-    key_from: Note
-
-
-PROVIDERS = {
-    "gaode": Provider(
-        ("高德地图", "Gaode (AMap)"),
-        "gcj02",
-        (
-            "高德开放平台 console.amap.com → 应用管理 → 添加 Key，服务平台选“Web端(JS API)”",
-            "console.amap.com → applications → add a key for “Web (JS API)”",
-        ),
+#: where the user gets a key, by provider
+KEY_FROM: dict[str, Note] = {
+    "gaode": (
+        "高德开放平台 console.amap.com → 应用管理 → 添加 Key，服务平台选“Web端(JS API)”",
+        "console.amap.com → applications → add a key for “Web (JS API)”",
     ),
-    "baidu": Provider(
-        ("百度地图", "Baidu Maps"),
-        "bd09",
-        (
-            "百度地图开放平台 lbsyun.baidu.com → 控制台 → 创建应用，类型选“浏览器端”",
-            "lbsyun.baidu.com → console → new application of the type “browser”",
-        ),
+    "baidu": (
+        "百度地图开放平台 lbsyun.baidu.com → 控制台 → 创建应用，类型选“浏览器端”",
+        "lbsyun.baidu.com → console → new application of the type “browser”",
     ),
-    "tencent": Provider(
-        ("腾讯地图", "Tencent Maps"),
-        "gcj02",
-        (
-            "腾讯位置服务 lbs.qq.com → 控制台 → 应用管理 → 添加 key，启用 JavaScript API",
-            "lbs.qq.com → console → applications → add a key with the JavaScript API",
-        ),
+    "tencent": (
+        "腾讯位置服务 lbs.qq.com → 控制台 → 应用管理 → 添加 key，启用 JavaScript API",
+        "lbs.qq.com → console → applications → add a key with the JavaScript API",
     ),
-    "tianditu": Provider(
-        ("天地图", "Tianditu"),
-        "wgs84",
-        (
-            "天地图控制台 console.tianditu.gov.cn → 创建新应用，类型选“浏览器端”",
-            "console.tianditu.gov.cn → new application of the type “browser”",
-        ),
+    "tianditu": (
+        "天地图控制台 console.tianditu.gov.cn → 创建新应用，类型选“浏览器端”",
+        "console.tianditu.gov.cn → new application of the type “browser”",
     ),
 }
 
@@ -71,8 +48,8 @@ def contents(
     said: dict[str, Any] = {
         "title": cut(one_line(plan.title), MOST_NAME),
         "to": to,
-        "provider": provider.name if provider else None,
-        "keyFrom": provider.key_from if provider else None,
+        "provider": provider.words if provider else None,
+        "keyFrom": KEY_FROM.get(to),
         "datum": plan.datum_words(datum),
         "grid": tiles.grid.name,
         "zooms": tiles.zooms,
@@ -107,15 +84,16 @@ def _ranges(tiles: TileSet) -> dict[str, tuple[int, int, int, int]]:
 
 def _legend(legend: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The bands, the topmost first; in English their minutes, where these tell them apart."""
-    minutes = [band["minutes"] for band in legend]
-    apart = None not in minutes and len(set(minutes)) == len(minutes)
+    names = [one_line(str(band["name"])) for band in legend]
+    every = [band["minutes"] for band in legend]
+    apart = None not in every and len(set(every)) == len(every)
     return [
         {
-            "name": (name := one_line(str(band["name"])), f"{m:g} min" if apart else name),
+            "name": (name, f"{minutes:g}-minute service circle" if apart else name),
             "colour": band["colour"],
             "opacity": band["opacity"],
         }
-        for band, m in zip(reversed(legend), reversed(minutes), strict=True)
+        for band, name, minutes in list(zip(legend, names, every, strict=True))[::-1]
     ]
 
 

@@ -13,8 +13,9 @@ from string import Template
 from typing import Any
 
 from servicecircle.export.export_plan import ExportPlan, writing
+from servicecircle.export.providers import PROVIDERS
 from servicecircle.export.tiles.metadata import TILEJSON, TileSet, read_tileset
-from servicecircle.export.viewers.contents import PROVIDERS, contents
+from servicecircle.export.viewers.contents import contents
 
 #: the offline page fetches its tiles and nothing else; ``file:`` for pages opened from a disk,
 #: where some browsers do not take it for 'self'
@@ -40,7 +41,7 @@ def write_viewers(
     belong together, `OutputError` where a file cannot be written.
     """
     unlike = tiles.grid.datum != datum or tiles.datum != plan.datum(datum)
-    if unlike or (to in PROVIDERS and PROVIDERS[to].grid != tiles.grid.name):
+    if unlike or (to in PROVIDERS and PROVIDERS[to].datum != datum):
         raise ValueError(f"{to} with {datum}: the tiles are {tiles.grid.name} in {tiles.datum}")
     said = contents(plan, to=to, datum=datum, tiles=tiles, sharp=_sharp(folder, tiles))
     pages = {"offline.html": offline_page(said)}
@@ -60,7 +61,7 @@ def _sharp(folder: Path, tiles: TileSet) -> bool:
     if not (folder / SHARP_FOLDER / TILEJSON).is_file():
         return False
     fine = read_tileset(folder / SHARP_FOLDER).tilejson()
-    same = ("grid", "datum", "bounds_datum", "minzoom", "maxzoom", "legend")
+    same = ("grid", "datum", "bounds_datum", "minzoom", "maxzoom", "bands")
     mine = json.loads(tiles.text())
     return fine["scale"] == 2 and all(json.loads(json.dumps(fine[k])) == mine[k] for k in same)
 

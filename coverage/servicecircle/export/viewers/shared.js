@@ -60,9 +60,9 @@ var Viewer = (function () {
   }
 
   var ROWS = [
-    ["id", "编号", "Code"], ["status", "状态", "Status"], ["kind", "类型", "Kind"],
+    ["id", "站点编码", "Code"], ["status", "状态", "Status"], ["kind", "类别", "Kind"],
     ["services", "服务项目", "Services"], ["hours", "开放时间", "Hours"],
-    ["address", "地址", "Address"], ["phone", "电话", "Phone"], ["district", "所属区", "District"]
+    ["address", "地址", "Address"], ["phone", "联系电话", "Phone"], ["district", "区县", "District"]
   ];
 
   function card(station) {
