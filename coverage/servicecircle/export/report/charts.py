@@ -49,7 +49,7 @@ def district_chart(rows: pd.DataFrame, font: Font, lang: Lang, *, width_mm: floa
                 color=dark,
                 fontproperties=words,
             )
-    names = [drawn(name, _NAME, font) or ("区外" if zh else "outside") for name in rows["district"]]
+    names = [drawn(name, _NAME, font) for name in rows["district"]]
     axes.set_yticks(at, names, fontproperties=words)
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)  # names are names, whatever signs they hold

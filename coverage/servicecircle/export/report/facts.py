@@ -124,6 +124,16 @@ class Facts:
 
     # --- districts ---
 
+    @property
+    def has_outlines(self) -> bool:
+        """Whether districts have outlines; else they are but names in the demand table."""
+        return any(entry["role"] == "districts" for entry in self.said["inputs"])
+
+    @property
+    def stations_located(self) -> bool:
+        """Whether it is known which district the stations are in."""
+        return self.has_outlines or bool((self.plan.stations["district"] != "").any())
+
     @cached_property
     def districts(self) -> pd.DataFrame:
         """One row per district of ``plan.json``, in its order; empty where none is known.
@@ -165,10 +175,10 @@ class Facts:
 
     @cached_property
     def stations(self) -> pd.DataFrame:
-        """The open stations, new ones first: `ExportPlan.stations` with ``label`` and ``reason``.
+        """The open stations, new ones first, those that cover most before the others.
 
-        ``label`` is the number on the map; ``reason`` (zh, en) says why nothing can take a new
-        station's place, empty where that cannot be said.
+        `ExportPlan.stations` with ``label`` (the number on the map), ``site`` (its row in the
+        certificate), ``far`` (too far from any street to count) and ``sole`` (`sole`, or None).
         """
         table = self.plan.stations
         new, old = table[table["new"]], table[~table["new"]]

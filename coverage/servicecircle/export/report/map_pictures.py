@@ -34,6 +34,7 @@ from servicecircle.map_images import (
     water_png,
 )
 from servicecircle.map_panel import BLUE, DARK, GREEN, LIGHT_BLUE, ORANGE
+from servicecircle.maps import label_point
 
 Kind = Literal["today", "plan", "uncovered"]
 
@@ -234,7 +235,7 @@ class Maps:
         path, index = self.font.bold_path, self.font.bold_index
         font = ImageFont.truetype(str(path), round(2.5 * PX_PER_MM), index=index)
         for name, shape in zip(districts["district"], districts.geometry, strict=True):
-            at = _label_point(shape)
+            at = label_point(shape)
             x, y = frame.pixels(np.array([at.x]), np.array([at.y]))[0]
             draw.text(
                 (x, y),
@@ -263,7 +264,7 @@ class Maps:
         rows = facts.plan.circles
         for row in rows[rows["set"] == name].itertuples():
             colour, minutes = (BLUE if name == "today" else GREEN), number(row.minutes, "minutes")
-            words = f"{minutes} 分钟圈" if zh else f"{minutes}-minute circle"
+            words = f"{minutes} 分钟服务圈" if zh else f"{minutes}-minute circle"
             entries.append(("patch" if row.main else "light", colour, words))
         entries += [
             (shape, colour, words)
@@ -313,17 +314,6 @@ def _rings(shape: Any, frame: Frame) -> list[list[NDArray[np.float64]]]:
             rings = (polygon.exterior, *polygon.interiors)
             found.append([frame.pixels(*shapely.get_coordinates(ring).T) for ring in rings])
     return found
-
-
-def _label_point(shape: Any) -> shapely.Point:
-    """Near a district's upper edge, on its widest part there: the stations lie further in."""
-    west, south, east, north = shape.bounds
-    y = north - 0.1 * (north - south)
-    across = shapely.intersection(shape, shapely.LineString([(west, y), (east, y)]))
-    parts = shapely.get_parts(across)
-    if not len(parts):
-        return shape.representative_point()
-    return parts[np.argmax(shapely.length(parts))].centroid
 
 
 def _dashes(ring: NDArray[np.float64], on: float, off: float) -> list[NDArray[np.float64]]:

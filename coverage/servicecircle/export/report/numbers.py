@@ -40,7 +40,8 @@ def number(value: float | None, kind: str) -> str:
 
 def change(before: float, after: float, kind: str) -> str:
     """How much a figure grows, with its sign; shares in percentage points (without the words)."""
-    sign, grown = ("+" if after >= before else "−"), abs(after - before)
+    sign = "" if after == before else "+" if after > before else "−"
+    grown = abs(after - before)
     return sign + (f"{100 * grown:.2f}" if kind == "share" else number(grown, kind))
 
 

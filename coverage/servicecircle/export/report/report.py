@@ -43,6 +43,13 @@ class Report:
         text = (text.format(**values) if values else text).replace("**", "").replace("`", "")
         return self.moving(text)
 
+    @property
+    def outside(self) -> str:
+        """What demand and stations of no district are called."""
+        if self.facts.has_outlines:
+            return self.word("outside")
+        return self.say("未注明区", "no district given")
+
     def moving(self, text: str) -> str:
         """A text about walkers, for whoever it is that moves."""
         if self.facts.scenario.network.profile == "foot":

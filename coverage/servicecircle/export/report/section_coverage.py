@@ -71,9 +71,10 @@ def plan(report: Report) -> None:
     paper.text(
         say(
             "覆盖率的分母是全部需求，包括离路太远、怎么都走不到站点的。"
-            "交叉覆盖指有两个及以上站点可走到。",
+            "交叉覆盖指有两个及以上站点可走到。各数已四舍五入，变化按未取整的数计算。",
             "Shares are of all demand, what is too far from any street or station included. "
-            "Cross-covered is what reaches two stations or more.",
+            "Cross-covered is what reaches two stations or more. Figures are rounded; changes are "
+            "those of the unrounded ones.",
         ),
         style="Remark",
     )
@@ -124,16 +125,15 @@ def draw(report: Report, kind: Kind, caption: str) -> None:
     missing = []
     if report.maps.ground.network is None:
         missing.append(say("街道", "streets"))
-    listed = any(row["district"] for row in facts.said["districts"])
-    if listed and report.maps.ground.districts is None:
+    if facts.has_outlines and report.maps.ground.districts is None:
         missing.append(say("区界", "districts"))
     if missing:
         names = say("、", " and ").join(missing)
         report.paper.text(
             say(
-                f"注：规划用的数据文件已不在原处，图上没有画{names}。",
-                f"Note: files that were planned on are not at their place any more; {names} are "
-                "not drawn.",
+                f"注：规划用的数据文件已不在原处或已改动，图上没有画{names}。",
+                "Note: files that were planned on are not at their place any more, or changed; "
+                f"{names} are not drawn.",
             ),
             style="Remark",
         )
@@ -144,6 +144,8 @@ def districts(report: Report) -> None:
     facts, paper, say = report.facts, report.paper, report.say
     paper.heading(say("分区情况", "District by district"))
     rows = facts.districts
+    nobody = (rows["district"] == "") & (rows["weight"] == 0)
+    rows = rows[~nobody | ((rows["stations"] > 0) & facts.stations_located)]
     if rows.empty:
         paper.text(
             say(
@@ -177,11 +179,20 @@ def districts(report: Report) -> None:
         columns,
         [district_row(report, row) for row in rows_of(rows)],
     )
+    if not facts.stations_located:
+        paper.text(
+            say(
+                "注：不知道站点在哪个区，表中没有分区的站点数。",
+                "Note: it is not known which district the stations are in.",
+            ),
+            style="Remark",
+        )
     shown = rows[rows["weight"] > 0]
     if not len(shown):
         return
     most = shown["weight"].rank(method="first", ascending=False) <= MAX_BARS
-    picture = district_chart(shown[most], report.font, report.lang, width_mm=TEXT_WIDTH_MM)
+    named = shown[most].assign(district=[n or report.outside for n in shown[most]["district"]])
+    picture = district_chart(named, report.font, report.lang, width_mm=TEXT_WIDTH_MM)
     caption = say("各区覆盖率，现状与方案", "Covered share by district, today and with the plan")
     if not most.all():
         caption += say(f"（需求最多的 {MAX_BARS} 个区）", f" (the {MAX_BARS} of most demand)")
@@ -191,14 +202,14 @@ def districts(report: Report) -> None:
 def district_row(report: Report, row: Any) -> tuple[str, ...]:
     """One district as the paper writes it."""
     return (
-        clean(row.district, 20) or report.word("outside"),
+        clean(row.district, 20) or report.outside,
         number(row.minutes, "minutes"),
         report.weight(row.weight),
         report.weight(row.covered_weight),
         report.share(row.share_before),
         report.share(row.covered_share),
-        report.count(row.stations),
-        report.count(row.new),
+        report.count(row.stations) if report.facts.stations_located else NONE,
+        report.count(row.new) if report.facts.stations_located else NONE,
     )
 
 

@@ -85,14 +85,37 @@ def _answer(report: Report) -> list[str | tuple[str, bool]]:
         f" ({amount} {report.unit}); {report.share(said['cross_covered_share'])} of the demand "
         "reaches two stations or more. ",
     )
+    served = facts.counts == "served"
     return [
+        *_served(report),
         "".join(zh) if report.lang == "zh" else "".join(en),
-        (grows + after, True),
+        (grows + after, not served),
         rest,
-        _objective(report),
+        "" if served else _objective(report),
         _cost(report),
         (verdict(report), True),
         _left(report),
+    ]
+
+
+def _served(report: Report) -> list[str | tuple[str, bool]]:
+    """Where stations have capacities, what they can serve comes first: reach alone is no answer."""
+    if report.facts.counts != "served":
+        return []
+    said = report.facts.said
+    share = said["objective"] / said["total_weight"] if said["total_weight"] else 0.0
+    amount = f"{report.weight(said['objective'])} {report.unit}"
+    left = f"{report.weight(said['total_weight'] - said['objective'])} {report.unit}"
+    return [
+        (
+            report.say(
+                f"按站点容量能服务 {amount}，占全部需求的 {report.share(share)}；"
+                f"其余 {left}超出容量或走不到。",
+                f"Within their capacities the stations serve {amount}, {report.share(share)} of "
+                f"all demand; {left} are beyond capacity or reach. ",
+            ),
+            True,
+        )
     ]
 
 
@@ -112,10 +135,6 @@ def _objective(report: Report) -> str:
         "credited": (
             f"选址的目标是折算覆盖最多，方案为 {weight}。",
             f"The aim was most credit: {weight}. ",
-        ),
-        "served": (
-            f"选址的目标是按容量服务最多，方案为 {weight}。",
-            f"The aim was most demand served within capacities: {weight}. ",
         ),
     }.get(counts, ("", ""))
     return report.moving(report.say(zh, en))
@@ -139,7 +158,12 @@ def verdict(report: Report) -> str:
     said = report.facts.said
     if said["proven"]:
         return report.word("verdict_proven")
-    return report.word("verdict_gap", gap=number(said["gap"], "gap"))
+    return report.word("verdict_gap", gap=_gap(report))
+
+
+def _gap(report: Report) -> str:
+    gap = number(report.facts.said["gap"], "gap")
+    return report.say(gap.replace("< ", "不到 "), gap)
 
 
 def _left(report: Report) -> str:
@@ -188,11 +212,11 @@ def _figures(report: Report) -> list[tuple[str, str, str, str]]:
     rows += objective_rows(report)
     if said["cost"] is not None and facts.new:
         rows.append((report.word("cost"), "", number(said["cost"], "yuan"), ""))
-    gap = (
-        report.word("optimal")
-        if said["proven"]
-        else say("至多 ", "at most ") + number(said["gap"], "gap")
-    )
+    if said["proven"]:
+        gap = report.word("optimal")
+    else:
+        gap = _gap(report)
+        gap = gap if gap.startswith(("不", "<")) else say("至多 ", "at most ") + gap
     rows.append((report.word("gap"), "", gap, ""))
     return rows
 

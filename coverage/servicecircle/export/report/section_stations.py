@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from servicecircle.errors import Note
 from servicecircle.export.report.document import Column
 from servicecircle.export.report.facts import rows_of
 from servicecircle.export.report.numbers import NONE, clean, number
@@ -104,11 +105,11 @@ def stations(report: Report) -> None:
     paper.heading(say("站点清单", "Stations"))
     paper.text(
         say(
-            "编号与地图一致。“没有它就失去”是去掉这个站点、别的不变时不再覆盖的需求：越大，"
-            "越少不了它；为 0 的站点，其服务范围内的需求都另有站点可走到，它的作用是交叉覆盖。",
+            "图上编号与地图一致。“没有它就失去”是去掉这个站点、别的不变时不再覆盖的需求：越大，"
+            f"越少不了它；为 0 的站点，其服务范围内的需求都另有站点可走到，{_worth(report)[0]}",
             "Numbers are those of the map. “Lost without it” is the demand that would no longer be "
             "covered if the station alone were taken out; where it is 0, all demand around it "
-            "reaches another station too.",
+            f"reaches another station too: {_worth(report)[1]}",
         )
     )
     rows = facts.stations
@@ -121,11 +122,21 @@ def stations(report: Report) -> None:
         _list(report, old, say("已建站点", "Existing stations"))
 
 
+def _worth(report: Report) -> Note:
+    """What a station is for that no demand depends on alone."""
+    counts = report.facts.counts
+    if counts == "served":
+        return "它的作用是容纳更多的人。", "it is there to take more people in."
+    if counts in ("mean_minutes", "most_minutes"):
+        return report.moving("它的作用是让步行更短。"), "it is there to shorten walks."
+    return "它的作用是交叉覆盖。", "it is there for cross-coverage."
+
+
 def _list(report: Report, rows: pd.DataFrame, caption: str) -> None:
     shown = rows.head(MAX_ROWS)
     say, new = report.say, bool(rows["new"].iloc[0])
     fields: list[tuple[Column, Any]] = [
-        (Column(say("编号", "No."), 11, "center"), lambda r: r.label),
+        (Column(report.word("col_label"), 11, "center"), lambda r: r.label),
         (Column(report.word("col_name"), 30, limit=40), lambda r: r.name),
         (Column(report.word("col_address"), 30, limit=48), lambda r: r.address),
         (Column(report.word("col_kind"), 16, limit=14), lambda r: r.kind),
@@ -263,7 +274,7 @@ def _places(report: Report) -> None:
     rows = [
         (
             row.letter,
-            *([row.district or report.word("outside")] if with_district else []),
+            *([row.district or report.outside] if with_district else []),
             number(row.lng, "degrees"),
             number(row.lat, "degrees"),
             report.weight(row.weight),

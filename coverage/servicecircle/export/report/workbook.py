@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from servicecircle.export.export_plan import STATUS_WORDS
-from servicecircle.export.report.book import Book, Field
+from servicecircle.export.export_plan import SOURCE_WORDS, STATUS_WORDS
 from servicecircle.export.report.facts import rows_of
+from servicecircle.export.report.numbers import EXCEL
 from servicecircle.export.report.report import Report
 from servicecircle.export.report.section_front import verdict
 from servicecircle.export.report.section_question import asked, input_row, model_words
 from servicecircle.export.report.section_stations import reason, why_uncovered
+from servicecircle.export.workbook import Book, Field
 
 MAX_UNCOVERED = 5000  # demand points that stay uncovered, the heaviest
 CHART_ROWS = 60
@@ -23,7 +24,7 @@ CHART_ROWS = 60
 
 def write_workbook(report: Report, path: Path) -> None:
     """Write the workbook. Raises `OSError` and `xlsxwriter`'s errors."""
-    book = Book(path, report.lang, footer=report.facts.plan.licence)
+    book = Book(path, EXCEL, footer=report.facts.plan.licence, lang=report.lang)
     say = report.say
     book.pairs(
         say("说明", "About"),
@@ -38,11 +39,35 @@ def write_workbook(report: Report, path: Path) -> None:
     book.close()
 
 
+#: one figure of the totals: what, unit, today, plan, kind of number
+Total = tuple[str, str, float | None, float | None, str]
+
+
 def _totals(book: Book, report: Report) -> None:
+    say = report.say
+    rows = [*_covered(report), *_optimised(report), *_left_out(report)]
+    fields = [
+        Field(say("指标", "figure")),
+        Field(say("单位", "unit")),
+        Field(say("现状", "today"), "plain"),
+        Field(say("方案", "plan"), "plain"),
+    ]
+    names = [(name, unit, None, None) for name, unit, *_ in rows]
+    sheet = book.sheet(say("总体指标", "Totals"), fields, names)
+    for i, (_, _, before, after, kind) in enumerate(rows, start=1):
+        book.write(sheet, i, 2, before, kind)
+        book.write(sheet, i, 3, after, kind)
+    sheet.set_column(2, 3, 16)
+
+
+def _covered(report: Report) -> list[Total]:
+    """Who is covered, today and with the plan."""
     facts, said, say, now = report.facts, report.facts.said, report.say, report.facts.today
-    rows: list[tuple[str, str, float | None, float | None, str]] = [
-        (say("站点", "stations"), say("个", "number"), facts.old, facts.old + facts.new, "count"),
-        (say("覆盖率", "covered share"), "%", now.share, said["covered_share"], "share"),
+    number, people, points = say("个", "number"), said["total_weight"], said["total_points"]
+    cross = said["cross_covered_share"]
+    return [
+        (say("站点", "stations"), number, facts.old, facts.old + facts.new, "count"),
+        (report.word("covered_share"), "%", now.share, said["covered_share"], "share"),
         (
             say("覆盖的需求", "covered demand"),
             report.unit,
@@ -50,89 +75,55 @@ def _totals(book: Book, report: Report) -> None:
             said["covered_weight"],
             "weight",
         ),
-        (
-            say("全部需求", "all demand"),
-            report.unit,
-            said["total_weight"],
-            said["total_weight"],
-            "weight",
-        ),
+        (say("全部需求", "all demand"), report.unit, people, people, "weight"),
         (
             say("覆盖的需求点", "covered points"),
-            say("个", "number"),
+            number,
             now.points,
             said["covered_points"],
             "count",
         ),
-        (
-            say("全部需求点", "all points"),
-            say("个", "number"),
-            said["total_points"],
-            said["total_points"],
-            "count",
-        ),
-        (
-            say("交叉覆盖率", "cross-covered share"),
-            "%",
-            now.cross,
-            said["cross_covered_share"],
-            "share",
-        ),
-        (say("新建费用", "cost of new stations"), say("元", "yuan"), None, said["cost"], "yuan"),
-        (say("目标值", "objective"), _objective_unit(report), None, said["objective"], "plain"),
-        (say("目标值的界", "bound"), _objective_unit(report), None, said["bound"], "plain"),
-        (say("与最优的差距", "gap to the optimum"), "%", None, said["gap"], "gap"),
-        (
-            say("够不着的需求", "demand beyond every site"),
-            report.unit,
-            None,
-            said["unreachable_weight"],
-            "weight",
-        ),
+        (say("全部需求点", "all points"), number, points, points, "count"),
+        (report.word("cross"), "%", now.cross, cross, "share"),
+    ]
+
+
+def _optimised(report: Report) -> list[Total]:
+    """What the plan costs, what was optimised, and how good it is."""
+    said, say, unit = report.facts.said, report.say, _objective_unit(report)
+    yuan = say("元", "yuan")
+    return [
+        (say("新建费用", "cost of new stations"), yuan, None, said["cost"], "yuan"),
+        (say("目标值", "objective"), unit, None, said["objective"], "plain"),
+        (say("目标值的界", "bound"), unit, None, said["bound"], "plain"),
+        (report.word("gap"), "%", None, said["gap"], "gap"),
+    ]
+
+
+def _left_out(report: Report) -> list[Total]:
+    """What no plan could count, or hardly."""
+    said, say = report.facts.said, report.say
+    number, islands = say("个", "number"), said["islands"]
+    beyond, far = said["unreachable_weight"], said["far_weight_share"]
+    rows: list[tuple[str, str, float, str]] = [
+        (say("够不着的需求", "demand beyond every site"), report.unit, beyond, "weight"),
         (
             say("离路过远的需求点", "unsnapped demand points"),
-            say("个", "number"),
-            None,
+            number,
             said["unsnapped_demand"],
             "count",
         ),
-        (
-            say("离路过远的站点", "unsnapped sites"),
-            say("个", "number"),
-            None,
-            said["unsnapped_sites"],
-            "count",
-        ),
+        (say("离路过远的站点", "unsnapped sites"), number, said["unsnapped_sites"], "count"),
         (
             say("离路 100 米以上的需求占比", "demand over 100 m from a street"),
             "%",
-            None,
-            said["far_weight_share"],
+            far,
             "share",
         ),
-        (say("孤立路段", "islands"), say("处", "number"), None, said["islands"]["count"], "count"),
-        (
-            say("孤立路段长度", "islands' length"),
-            say("米", "metres"),
-            None,
-            said["islands"]["metres"],
-            "weight",
-        ),
+        (say("孤立路段", "islands"), say("处", "number"), islands["count"], "count"),
+        (say("孤立路段长度", "islands' length"), say("米", "metres"), islands["metres"], "weight"),
     ]
-    sheet = book.sheet(
-        say("总体指标", "Totals"),
-        [
-            Field(say("指标", "figure")),
-            Field(say("单位", "unit")),
-            Field(say("现状", "today"), "plain"),
-            Field(say("方案", "plan"), "plain"),
-        ],
-        [(name, unit, None, None) for name, unit, *_ in rows],
-    )
-    for i, (_, _, before, after, kind) in enumerate(rows, start=1):
-        for column, value in ((2, before), (3, after)):
-            book.write(sheet, i, column, value, kind)
-    sheet.set_column(2, 3, 16)
+    return [(name, unit, None, value, kind) for name, unit, value, kind in rows]
 
 
 def _objective_unit(report: Report) -> str:
@@ -146,19 +137,19 @@ def _objective_unit(report: Report) -> str:
 
 def _districts(book: Book, report: Report) -> None:
     facts, say, unit = report.facts, report.say, report.unit
-    name = say("行政区", "Districts")
+    name = report.word("districts")
     fields = [
-        Field(say("区", "district")),
-        Field(say("标准（分钟）", "standard (minutes)"), "minutes"),
+        Field(report.word("col_district")),
+        Field(report.word("col_minutes"), "minutes"),
         Field(say(f"需求（{unit}）", f"demand ({unit})"), "weight"),
-        Field(say(f"覆盖（{unit}）", f"covered ({unit})"), "weight"),
+        Field(report.word("col_covers", unit=unit), "weight"),
         Field(say("现状覆盖率（%）", "covered today (%)"), "share"),
         Field(say("方案覆盖率（%）", "covered, plan (%)"), "share"),
-        Field(say("站点（个）", "stations"), "count"),
+        Field(report.word("col_stations"), "count"),
         Field(say("其中新建（个）", "of them new"), "count"),
     ]
     rows = facts.districts.assign(
-        district=[name or report.word("outside") for name in facts.districts["district"]]
+        district=[name or report.outside for name in facts.districts["district"]]
     )
     sheet = book.sheet(name, fields, rows_of(rows))
     if 0 < len(rows) <= CHART_ROWS:
@@ -176,12 +167,12 @@ def _stations(book: Book, report: Report) -> None:
     say, unit = report.say, report.unit
     fields = [
         Field(report.word("col_label")),
-        Field(say("编码", "id")),
-        Field(say("名称", "name")),
-        Field(say("状态", "status")),
-        Field(say("类别", "kind")),
-        Field(say("区", "district")),
-        Field(say("地址", "address")),
+        Field(report.word("col_id")),
+        Field(report.word("col_name")),
+        Field(report.word("col_status")),
+        Field(report.word("col_kind")),
+        Field(report.word("col_district")),
+        Field(report.word("col_address")),
         Field(say("经度（WGS-84）", "lng (WGS-84)"), "degrees"),
         Field(say("纬度（WGS-84）", "lat (WGS-84)"), "degrees"),
         Field(say("服务项目", "services")),
@@ -190,13 +181,13 @@ def _stations(book: Book, report: Report) -> None:
         Field(say("共建单位", "partner")),
         Field(say("备注", "remarks")),
         Field(say("面积（平方米）", "area (m²)"), "weight"),
-        Field(say("费用（元）", "cost (yuan)"), "yuan"),
-        Field(say(f"覆盖（{unit}）", f"covers ({unit})"), "weight"),
+        Field(report.word("col_cost"), "yuan"),
+        Field(report.word("col_covers", unit=unit), "weight"),
         Field(say(f"没有它就失去（{unit}）", f"lost without it ({unit})"), "weight"),
         Field(say("为什么", "why")),
         Field(say("来源", "source")),
     ]
-    own = say("规划单位提供", "the planner")
+    own, osm = say(SOURCE_WORDS[0], "the planner"), SOURCE_WORDS[1]
     rows = [
         (
             r.label,
@@ -218,7 +209,7 @@ def _stations(book: Book, report: Report) -> None:
             r.covers_weight,
             r.only_covers_weight,
             reason(report, r),
-            "OSM" if r.from_osm else own,
+            osm if r.from_osm else own,
         )
         for r in rows_of(report.facts.stations)
     ]
@@ -235,11 +226,11 @@ def _uncovered(book: Book, report: Report) -> None:
     why = np.where(facts.kinds["open"], 0, np.where(facts.snapped, 1, 2))
     fields = [
         Field(say("需求点", "demand point")),
-        Field(say("区", "district")),
+        Field(report.word("col_district")),
         Field(say("经度（WGS-84）", "lng (WGS-84)"), "degrees"),
         Field(say("纬度（WGS-84）", "lat (WGS-84)"), "degrees"),
         Field(say(f"需求（{unit}）", f"demand ({unit})"), "weight"),
-        Field(say("标准（分钟）", "standard (minutes)"), "minutes"),
+        Field(report.word("col_minutes"), "minutes"),
         Field(say("到最近站点（分钟）", "to the nearest station (minutes)"), "walk"),
         Field(say("原因", "reason")),
     ]
@@ -268,11 +259,11 @@ def _uncovered(book: Book, report: Report) -> None:
 def _inputs(book: Book, report: Report) -> None:
     say = report.say
     fields = [
-        Field(say("用途", "for")),
-        Field(say("文件", "file")),
-        Field(say("坐标", "datum")),
-        Field(say("行数（路网：路段数）", "rows (streets: edges)"), "count"),
-        Field(say("OSM 日期", "OSM date")),
+        Field(report.word("col_role")),
+        Field(report.word("col_file")),
+        Field(report.word("col_datum")),
+        Field(report.word("col_rows"), "count"),
+        Field(report.word("col_date")),
         Field("SHA-256"),
     ]
     rows = []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import xlsxwriter.exceptions
@@ -39,7 +43,8 @@ def write_report(
         section(report)
         tell("report", (i + 1) / (len(SECTIONS) + 1))
     docx, xlsx = (folder / f"{plan.stem}-report.{end}" for end in ("docx", "xlsx"))
-    with writing(docx) as paper_file, writing(xlsx) as book_file:  # both, or none
+    # the workbook gets its place first: where the paper then does not, it is put back
+    with _put_back(xlsx), writing(docx) as paper_file, writing(xlsx) as book_file:
         paper.save(paper_file)
         try:
             write_workbook(report, book_file)
@@ -47,3 +52,31 @@ def write_report(
             raise cannot_write(xlsx, error) from error
     tell("report", 1.0)
     return [docx, xlsx]
+
+
+@contextmanager
+def _put_back(path: Path) -> Iterator[None]:
+    """Whatever fails inside, ``path`` is afterwards what it was: its file, or none.
+
+    Of two files one is replaced first; Windows may then refuse the other, open in Word.
+    """
+    kept = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        if path.exists():
+            shutil.copy2(path, kept)
+    except OSError as error:
+        kept.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+    there = kept.exists()
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if there:
+                kept.replace(path)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+    finally:
+        with suppress(OSError):
+            kept.unlink(missing_ok=True)
