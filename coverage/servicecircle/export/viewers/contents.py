@@ -98,16 +98,17 @@ def _legend(legend: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _stations(plan: ExportPlan, lng: Any, lat: Any) -> list[dict[str, Any]]:
-    table = plan.stations
-    at = np.round(np.column_stack([lng, lat]), DIGITS).tolist()
-    rows = []
-    for place, row in zip(at, table.to_dict("records"), strict=True):
+    table, rows = plan.stations, []
+    table = table.assign(at=np.round(np.column_stack([lng, lat]), DIGITS).tolist())
+    # the new ones first: a long list shows its beginning, and they are what the plan is about
+    table = table.sort_values("new", ascending=False, kind="stable")
+    for row in table.to_dict("records"):
         texts = {name: cut(legible(str(row[name])), MOST_TEXT) for name in _TEXTS}
         rows.append(
             {
                 "id": str(row["site_id"]),
                 "name": cut(one_line(str(row["name"])), MOST_NAME) or str(row["site_id"]),
-                "at": place,
+                "at": row["at"],
                 "new": bool(row["new"]),
                 "status": STATUS_WORDS.get(str(row["status"]), str(row["status"])),
                 "osm": bool(row["from_osm"]),
