@@ -116,7 +116,8 @@ def test_a_provider_is_asked_rightly(
     grid = PROVIDERS[to].datum
     with ready(chromium, tmp_path, to) as seen:
         page, base = seen.page, seen.page.url.removesuffix("index.html")
-        expected = [[r[f"{grid}_lng"], r[f"{grid}_lat"]] for r in (row, other)]
+        # the other one is new, and new ones come first
+        expected = [[r[f"{grid}_lng"], r[f"{grid}_lat"]] for r in (other, row)]
         assert np.abs(np.array(station_calls(page, to)) - expected).max() < 1e-5
         right, down = (int(v // 256) for v in pixel(row, grid, 15))
         y = -down - 1 if grid == "bd09" else down
