@@ -129,12 +129,12 @@ def test_a_provider_is_asked_rightly(
             assert page.evaluate(ASK[to], [right, y, 3]) == far
         else:
             corners = page.evaluate("JSON.parse(JSON.stringify(tileLayer.options.bounds.corners))")
-            assert corners[0]["lng"] < expected[0][0] < corners[1]["lng"]
-            assert corners[0]["lat"] < expected[0][1] < corners[1]["lat"]
+            assert corners[0]["lng"] < expected[1][0] < corners[1]["lng"]
+            assert corners[0]["lat"] < expected[1][1] < corners[1]["lat"]
         page.locator("#list button").nth(1).click()
         at = calls(page, "info")[-1]
         assert (at[::-1] if to == "tencent" else at) == pytest.approx(expected[1], abs=1e-5)
-        assert "站1" in page.locator(".api-html .card").last.inner_text()
+        assert "站0" in page.locator(".api-html .card").last.inner_text()
         assert not page.locator("#key").is_visible()
         assert seen.errors == []
 
