@@ -116,7 +116,8 @@ def test_where_the_shift_applies(folder, tmp_path, lng, lat, shifted):
     plan = read_plan(moved(folder, tmp_path / "plan", lng, lat))
     assert plan.shifted is shifted
     assert plan.datum("gcj02") == ("gcj02" if shifted else "wgs84")
-    assert ("未偏移" in plan.datum_words("bd09")[0]) is not shifted
+    for datum in ("wgs84", "gcj02", "bd09"):
+        assert ("未偏移" in plan.datum_words(datum)[0]) is not shifted
     x, y = plan.at("gcj02")
     back = gcj02_to_wgs84(x, y, area="all" if shifted else "none")
     assert np.allclose(back, [plan.stations["lng"], plan.stations["lat"]], atol=1e-9)
@@ -127,7 +128,11 @@ def test_where_the_shift_applies(folder, tmp_path, lng, lat, shifted):
 def test_the_planner_may_decide_otherwise(folder, tmp_path):
     copy = moved(folder, tmp_path / "plan", 114.17, 22.31)
     assert read_plan(copy, area="all").shifted
-    assert not read_plan(moved(folder, tmp_path / "b", 116.4, 39.9), area="none").shifted
+    chosen = read_plan(moved(folder, tmp_path / "b", 116.4, 39.9), area="none")
+    assert not chosen.shifted
+    for datum in ("wgs84", "gcj02", "bd09"):  # it lies inside the mainland: nobody says otherwise
+        zh, en = chosen.datum_words(datum)
+        assert "未偏移" in zh and "大陆以外" not in zh and "outside" not in en
 
 
 def test_long_edges_are_cut_before_they_bend(folder, tmp_path):

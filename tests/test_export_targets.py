@@ -236,6 +236,7 @@ def test_what_a_planner_should_know_is_said(run, folder):
     rows = len(pd.read_excel(book, sheet_name="待补正", engine="calamine"))
     assert rows and f"有 {rows} 处缺漏" in done.err
     assert "没有偏移" not in run("export", "plan", "--to", "gaode", "--area", "all").err
+    assert "偏移" not in run("export", "plan", "--to", "kml").err  # always WGS-84
     wrong = run("export", "plan", "--to", "kml", "--mbtiles")
     assert wrong.code == 2 and "--mbtiles" in wrong.err
 

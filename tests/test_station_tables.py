@@ -93,6 +93,7 @@ def test_outside_the_mainland_there_is_one_table_and_it_says_wgs84(hostile_folde
     plan = read_plan(hostile_folder)  # on the equator
     written = write_tables(plan, tmp_path, to="xlsx")
     assert [path.name.rsplit("-", 1)[1] for path in written] == ["wgs84.xlsx", "wgs84.csv"]
+    assert {row["坐标系"] for row in rows_of(written[1])} == {"WGS-84（大陆以外，未偏移）"}
     baidu = write_tables(plan, tmp_path, to="baidu")
     upload = rows_of(next(path for path in baidu if "upload" in path.name))
     assert {row["coord_type"] for row in upload} == {"1"}  # GPS

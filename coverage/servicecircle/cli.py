@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, INTERRUPTED = 2, 130
 MOST_LISTED = 8  # files of one folder that are named one by one
-AREAS, PAPERS = ("mainland", "all", "none"), ("a4", "a3")
+PAPERS = ("a4", "a3")
 
 app = typer.Typer(
     name="servicecircle",
@@ -253,6 +253,7 @@ def export(
     paper: Annotated[str, typer.Option(help="标牌纸张 / paper of the signs: a4 | a3")] = "a4",
 ) -> None:
     """导出 · tables, tiles, pages, layers, signs and the report of a plan, into its export/."""
+    from servicecircle.coordinates import AREAS  # noqa: PLC0415
     from servicecircle.export.targets import TARGETS, Options  # noqa: PLC0415
     from servicecircle.export.targets import export as write  # noqa: PLC0415
 

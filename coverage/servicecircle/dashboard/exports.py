@@ -10,7 +10,7 @@ from servicecircle.dashboard.worker import Result
 from servicecircle.dashboard.workspace import Workspace
 from servicecircle.errors import PlannerError
 from servicecircle.export.providers import PROVIDERS
-from servicecircle.export.targets import TARGETS, Options
+from servicecircle.export.targets import TARGETS, WGS84_ALONE, Options
 from servicecircle.steps import EXPORT_STEPS
 
 POLL_S = 0.5
@@ -60,7 +60,7 @@ def _choices(say: Say, result: Result) -> tuple[str, Options]:
         )  # fmt: skip
     if to in PROVIDERS:
         tiles = st.checkbox(say("export_tiles"), value=True, key="export_tiles")
-    if to not in ("signs", "report", "kml", "gpkg"):
+    if to not in WGS84_ALONE:
         area = st.selectbox(
             say("export_area"), list(AREAS), format_func=lambda name: say(f"area_{name}"),
             key="export_area", help=say("export_area_help"),

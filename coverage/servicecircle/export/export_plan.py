@@ -40,7 +40,8 @@ DATUM_WORDS: dict[str, Note] = {
     "gcj02": ("GCJ-02（高德、腾讯）", "GCJ-02 (Gaode, Tencent)"),
     "bd09": ("BD-09（百度）", "BD-09 (Baidu)"),
 }
-UNSHIFTED: Note = ("WGS-84（大陆以外，未偏移）", "WGS-84 (outside the mainland, not shifted)")
+OUTSIDE: Note = ("WGS-84（大陆以外，未偏移）", "WGS-84 (outside the mainland, not shifted)")
+AS_ASKED: Note = ("WGS-84（按选择，未偏移）", "WGS-84 (not shifted, as asked)")
 SOURCE_WORDS = ("规划单位提供", "OSM")  # of a row, by whether it is from OSM
 STATUS_WORDS = {"existing": "已建", "required": "新建（必选）", "candidate": "新建"}
 _TEXTS = ("address", "services", "hours", "phone")
@@ -68,13 +69,15 @@ class ExportPlan:
     (a key of `STATUS_WORDS`), ``lng``, ``lat`` (WGS-84 degrees), ``area_m2``, ``cost``,
     ``covers_weight``, ``only_covers_weight`` (float64, NaN where unknown), ``new``, ``from_osm``
     (bool). Names are as the planner wrote them: hostile text until it is escaped.
-    ``shifted``: whether GCJ-02 and BD-09 differ from WGS-84 here.
+    ``shifted``: whether GCJ-02 and BD-09 differ from WGS-84 here; ``asked``: the area of the call
+    that decided it.
     """
 
     folder: Path
     stored: Stored
     stations: pd.DataFrame
     shifted: bool
+    asked: str = "mainland"
 
     @property
     def title(self) -> str:
@@ -140,8 +143,10 @@ class ExportPlan:
         return datum if self.shifted else "wgs84"
 
     def datum_words(self, datum: str) -> Note:
-        """What to call it, in both languages."""
-        return DATUM_WORDS[datum] if self.shifted or datum == "wgs84" else UNSHIFTED
+        """What to call it, in both languages; where nothing is shifted, that is said."""
+        if self.shifted:
+            return DATUM_WORDS[datum]
+        return AS_ASKED if self.asked == "none" else OUTSIDE
 
     def at(self, datum: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(lng, lat) of the stations in a datum, degrees."""
@@ -228,7 +233,7 @@ def read_plan(folder: str | Path, *, area: str = "mainland", federation: str = "
     _require_sound(folder / "stations.csv", stored)
     stations = _stations(stored)
     shifted = shift_applies(stations["lng"].to_numpy(), stations["lat"].to_numpy(), area)
-    return ExportPlan(folder, stored, stations, shifted)
+    return ExportPlan(folder, stored, stations, shifted, area)
 
 
 def _require_sound(path: Path, stored: Stored) -> None:

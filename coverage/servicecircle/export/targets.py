@@ -69,6 +69,9 @@ class Exported(NamedTuple):
 
 Write = Callable[[Run], list[Path]]
 
+#: targets that know no other datum: whether one is shifted makes no difference to them
+WGS84_ALONE = frozenset({"kml", "gpkg", "report"})
+
 
 def export(
     folder: str | Path, to: str, options: Options | None = None, progress: Progress | None = None
@@ -83,8 +86,8 @@ def export(
     options = options or Options()
     plan = read_plan(folder, area=options.area, federation=options.federation)
     run = Run(plan, options, progress or silent, [])
-    if to != "report" and not plan.shifted:
-        run.notes.append(_NOT_SHIFTED if options.area == "none" else _OUTSIDE)
+    if to not in WGS84_ALONE and not plan.shifted:
+        run.notes.append(_NOT_SHIFTED if plan.asked == "none" else _OUTSIDE)
     try:
         return Exported(write(run), run.notes)
     except PlannerError:
