@@ -103,6 +103,17 @@ def test_outside_the_mainland_there_is_one_table_and_it_says_wgs84(hostile_folde
     assert {row["coordtype"] for row in upload} == {"gps"}
 
 
+def test_the_links_stay_off_the_printed_page(hegu_folder, tmp_path):
+    """They are some 200 characters each: with them, a page would be too small to read."""
+    book = openpyxl.load_workbook(write_tables(read_plan(hegu_folder), tmp_path, to="xlsx")[0])
+    sheet = book["站点"]
+    heads = [cell.value for cell in sheet[1]]
+    _, last = sheet.print_area.replace("$", "").rsplit(":", 1)
+    shown = sheet[last].column
+    assert heads[shown - 1] == "署名与许可" and sheet[last].row == sheet.max_row
+    assert heads[shown:] and all(name.startswith("地图链接") for name in heads[shown:])
+
+
 def test_rows_from_osm_carry_its_licence(hegu_folder, tmp_path):
     text = write_tables(read_plan(hegu_folder), tmp_path, to="gaode")[1]
     table = pd.read_csv(text, dtype=str, encoding="utf-8-sig", keep_default_na=False)

@@ -8,7 +8,7 @@ import datetime as dt
 import io
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,10 +36,14 @@ TEXT = "text"
 
 @dataclass(frozen=True)
 class Field:
-    """A column: its heading, and the kind of its numbers (a key of the book's formats)."""
+    """A column: its heading, and the kind of its numbers (a key of the book's formats).
+
+    The last ones may be for the screen alone (``printed`` false): a page has only so much room.
+    """
 
     title: str
     kind: str = TEXT
+    printed: bool = True
 
 
 class Book:
@@ -79,6 +83,9 @@ class Book:
                 self.write(sheet, i, column, row[column], field.kind)
         if rows:
             sheet.autofilter(0, 0, len(rows), len(fields) - 1)
+        printed = [i for i, field in enumerate(fields) if field.printed]
+        if len(printed) < len(fields):
+            sheet.print_area(0, 0, len(rows), printed[-1])
         return sheet
 
     def pairs(self, name: str, lines: Iterable[tuple[str, str]]) -> Any:
@@ -135,19 +142,29 @@ class Book:
         sheet = self._book.add_worksheet(name)
         sheet.set_landscape()
         sheet.set_paper(_A4)
+        sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)  # inches
         sheet.fit_to_pages(1, 0)
         sheet.set_footer(f"&L{self._footer}&R&P / &N")
         return sheet
 
 
 def workbook(
-    sheets: Mapping[str, pd.DataFrame], *, footer: str, formats: Mapping[str, str] | None = None
+    sheets: Mapping[str, pd.DataFrame],
+    *,
+    footer: str,
+    formats: Mapping[str, str] | None = None,
+    unprinted: Collection[str] = (),
 ) -> bytes:
-    """An XLSX file with a sheet per table. ``formats``: column → number format."""
+    """An XLSX file with a sheet per table.
+
+    ``formats``: column → number format; ``unprinted``: last columns that stay on the screen.
+    """
     file, formats = io.BytesIO(), dict(formats or {})
     book = Book(file, {**formats, "": "General"}, footer=footer)
     for name, table in sheets.items():
-        fields = [Field(str(n), str(n) if n in formats else "") for n in table.columns]
+        fields = [
+            Field(str(n), str(n) if n in formats else "", n not in unprinted) for n in table.columns
+        ]
         book.sheet(name, fields, table.itertuples(index=False))
     book.close()
     return file.getvalue()

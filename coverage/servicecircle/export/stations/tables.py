@@ -61,8 +61,9 @@ def write_tables(
             [*plan.about(datum, purpose), *_about_uploads(to)], columns=["项目", "内容"]
         )
         book = workbook(
-            {"站点": sheet, "待补正": mend, "说明": about}, footer=plan.licence, formats=_FORMATS
-        )
+            {"站点": sheet, "待补正": mend, "说明": about}, footer=plan.licence, formats=_FORMATS,
+            unprinted=LINK_COLUMNS.values(),
+        )  # fmt: skip
         written += [
             _write(folder / f"{name}.xlsx", book),
             _write(folder / f"{name}.csv", csv_bytes(_as_text(sheet))),
